@@ -1,0 +1,47 @@
+//! The trait behind every file format.
+
+use std::{ops::Range, path::Path};
+
+use crate::{ColumnInfo, DataError, Record};
+
+/// A list of records behind some file format. Reading is by number and may happen from several threads at once.
+pub trait Collection: Send + Sync {
+    /// Where it lies, as the user named it.
+    fn location(&self) -> &Path;
+
+    /// The format's name: `imagefolder`, `captions`, `classes`, `webdataset`, `parquet`.
+    fn format(&self) -> &'static str;
+
+    /// How many records it has, broken ones included.
+    fn len(&self) -> usize;
+
+    /// Whether it has no record at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The columns that at least one record has, in the order of the source.
+    fn columns(&self) -> &[ColumnInfo];
+
+    /// Reads one record, its pictures included.
+    ///
+    /// # Errors
+    /// The record's file is missing, unreadable or broken; the error names it.
+    fn record(&self, index: usize) -> Result<Record, DataError>;
+
+    /// Reads one record without its pictures, which is far cheaper where they are files of their own.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn captions(&self, index: usize) -> Result<Record, DataError>;
+
+    /// Runs of records that are cheap to read together (a row group, a shard): an order that shuffles runs and then
+    /// records inside a few runs reads each byte about once. Together they cover `0..len` in order.
+    fn blocks(&self) -> Vec<Range<usize>>;
+
+    /// A hash of keys, texts and picture sizes: equal for the same collection wherever it lies.
+    ///
+    /// # Errors
+    /// A record's captions cannot be read.
+    fn fingerprint(&self) -> Result<String, DataError>;
+}

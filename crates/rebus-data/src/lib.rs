@@ -1,0 +1,18 @@
+//! Captioned pictures on disk, as named columns in memory.
+//!
+//! A [`Record`] is one row of a collection: named fields, each of one modality. A [`Collection`] is a list of
+//! records behind any file format. A [`Batch`] is the same columns stacked as host arrays, decoded, resized and
+//! augmented, ready for a model.
+//!
+//! Knows nothing of Burn or of models.
+
+pub mod batch;
+pub mod collection;
+pub mod error;
+pub mod random;
+pub mod record;
+
+pub use batch::{Batch, Column, Pictures};
+pub use collection::Collection;
+pub use error::DataError;
+pub use record::{ColumnInfo, ColumnKind, EncodedPicture, Field, Record};
