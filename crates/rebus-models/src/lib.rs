@@ -1,1 +1,28 @@
-//! Not yet.
+//! Model families behind capability traits.
+//!
+//! A [`Model`] is a folder on disk and, in memory, a set of capabilities: [`Generate`] makes pictures from noise and a
+//! [`Condition`], [`Denoise`] is one step of an iterative family, [`Conditioner`] turns words into a condition.
+//! [`open`] reads a folder of any family; an [`Objective`] is what training needs of one. A family is a folder here:
+//! `config`, `network`, `objective`, `sample`.
+//!
+//! Knows nothing of the training loop.
+
+pub mod capability;
+pub mod error;
+pub mod flow;
+pub mod folder;
+pub mod modality;
+pub mod objective;
+pub mod registry;
+pub mod sampling;
+pub mod text;
+pub mod weights;
+
+pub use capability::{
+    Conditioner, Denoise, Generate, GenerateOptions, GenerateRequest, Model, ModelInfo, NoObserver, Observer,
+};
+pub use error::ModelError;
+pub use folder::{ModelFolder, Package, Precision};
+pub use modality::{Condition, Embedding, Input};
+pub use objective::{Losses, Objective, ObjectiveSpec, Step, Which};
+pub use registry::{Family, families, family, open};

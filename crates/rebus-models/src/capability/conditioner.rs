@@ -1,0 +1,15 @@
+//! What a person says or shows, as a condition.
+
+use crate::{Condition, Input, ModelError};
+
+/// Turns inputs of some modality into a condition that the model understands.
+pub trait Conditioner: Send + Sync {
+    /// One entry an input, `[inputs, ...]`. An empty text is the unconditional embedding.
+    ///
+    /// # Errors
+    /// An input of a modality that this model does not understand.
+    fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError>;
+
+    /// What of a text will be left out because the text is longer than the context, if anything.
+    fn truncation(&self, text: &str) -> Option<String>;
+}

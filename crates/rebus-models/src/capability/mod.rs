@@ -1,0 +1,13 @@
+//! What a model can do: one small object-safe trait a capability.
+
+mod conditioner;
+mod denoise;
+mod generate;
+mod model;
+mod observer;
+
+pub use conditioner::Conditioner;
+pub use denoise::{Denoise, Parameterization};
+pub use generate::{Generate, GenerateOptions, GenerateRequest};
+pub use model::{Model, ModelInfo};
+pub use observer::{NoObserver, Observer};

@@ -1,0 +1,46 @@
+//! A model: what it is, and a getter for each thing that it may be able to do.
+
+use serde::Serialize;
+
+use super::{Conditioner, Denoise, Generate};
+
+/// A model in memory. `Arc<dyn Model>` is shared between threads.
+pub trait Model: Send + Sync {
+    /// What it is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Words, pictures or sounds to a condition.
+    fn conditioner(&self) -> Option<&dyn Conditioner> {
+        None
+    }
+
+    /// Noise and a condition to a picture.
+    fn generate(&self) -> Option<&dyn Generate> {
+        None
+    }
+
+    /// One step of an iterative family.
+    fn denoise(&self) -> Option<&dyn Denoise> {
+        None
+    }
+}
+
+/// What a model is, as `rebus model show` tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// The family's name.
+    pub family: String,
+    /// How many numbers its weights are.
+    pub parameters: usize,
+    /// `[channel, height, width]` of the pictures that it was trained on.
+    pub picture_shape: [usize; 3],
+    /// blake3 of the weights and the configuration, hexadecimal.
+    pub hash: String,
+    /// What it was trained on, by whom, for how long: free text by key, from `model.json`.
+    pub provenance: serde_json::Value,
+}
+
+const _: fn() = || {
+    fn shared_between_threads<T: Send + Sync + ?Sized>() {}
+    shared_between_threads::<dyn Model>();
+};

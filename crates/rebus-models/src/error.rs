@@ -1,0 +1,136 @@
+//! What can be wrong with a model.
+
+use std::path::PathBuf;
+
+use rebus_nn::named::Mismatch;
+
+/// An error of this crate; each says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file could not be read or written; the user must look at the path or its permissions.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
+    /// Something in a batch or a tokenizer.
+    #[error(transparent)]
+    Data(#[from] rebus_data::DataError),
+
+    /// A folder without `model.json`; the user named the wrong folder, or a run that was not exported.
+    #[error(
+        "{folder} is no model: it has no model.json. A run folder becomes a model by `rebus export RUN -o MODEL`; \
+         a finished run has one in RUN/model"
+    )]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// `model.json` that cannot be understood; the folder is damaged.
+    #[error("{file}: {reason}. Export or copy the model again")]
+    Manifest {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A model of a later release; the user needs a newer Rebus.
+    #[error(
+        "{folder} has model format {found}, and this release reads up to {known}. Update Rebus, or export the model \
+         again with this release"
+    )]
+    Version {
+        /// The folder.
+        folder: PathBuf,
+        /// The format of the folder.
+        found: u32,
+        /// The newest format that is understood.
+        known: u32,
+    },
+
+    /// A weights file that is cut short, too long or not what it says.
+    #[error("{file} is no whole safetensors file: {reason}. Copy or export the model again")]
+    Weights {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Weights of another network.
+    #[error("{place}: {mismatch}. The file belongs to another configuration or release")]
+    Mismatch {
+        /// The file, or what was being restored.
+        place: String,
+        /// All names that do not fit.
+        mismatch: Mismatch,
+    },
+
+    /// A family that does not exist; a recipe's or a model's `family` is wrong.
+    #[error("there is no model family named `{name}`{}; the families are: {known}", nearest(name, known))]
+    UnknownFamily {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+
+    /// A configuration that cannot work; the user must change the field.
+    #[error("{field} = {value}: {rule}")]
+    Config {
+        /// The field, with its section.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: String,
+    },
+
+    /// A configuration that does not parse: a wrong key, a wrong type.
+    #[error("[{section}] of family `{family}`: {reason}")]
+    Section {
+        /// The section of the recipe, or of `model.json`.
+        section: &'static str,
+        /// The family.
+        family: String,
+        /// The parser's words.
+        reason: String,
+    },
+
+    /// A model was asked for what its family cannot do.
+    #[error("a model of family `{family}` cannot {verb}; these families can: {able}")]
+    Lacks {
+        /// The family.
+        family: String,
+        /// The verb.
+        verb: &'static str,
+        /// Families that can.
+        able: String,
+    },
+
+    /// A request with a value out of range; the user must change it.
+    #[error("{option} = {value}: {rule}")]
+    Request {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: String,
+    },
+
+    /// An observer asked to stop; nothing is wrong.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn nearest(name: &str, known: &str) -> String {
+    let near = known.split(", ").max_by(|a, b| {
+        strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+    });
+    match near {
+        Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!(" (did you mean `{near}`?)"),
+        _ => String::new(),
+    }
+}

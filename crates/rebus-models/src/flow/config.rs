@@ -1,0 +1,119 @@
+//! The sizes of the flow's network and the settings of its loss.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelError, text::TextConfig};
+
+/// Sizes of a [`FlowNetwork`](super::FlowNetwork).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowConfig {
+    /// Squares of this many pixels a side become channels before the first convolution.
+    pub patch: usize,
+    /// Channels of each level; each level has half the side of the one before.
+    pub widths: Vec<usize>,
+    /// Residual blocks of each level, on the way down and again on the way up.
+    pub blocks: usize,
+    /// Levels from this one on attend to themselves and to the text.
+    pub attention_from: usize,
+    /// Numbers a head of attention; it divides the widths of the levels that attend.
+    pub head_width: usize,
+    /// Groups of group norm; they divide every width.
+    pub groups: usize,
+    /// Numbers of the vector that modulates every block: time and pooled text.
+    pub condition_width: usize,
+    /// The text encoder.
+    pub text: TextConfig,
+}
+
+impl Default for FlowConfig {
+    fn default() -> Self {
+        Self {
+            patch: 2,
+            widths: vec![64, 128, 160],
+            blocks: 2,
+            attention_from: 1,
+            head_width: 32,
+            groups: 16,
+            condition_width: 192,
+            text: TextConfig::default(),
+        }
+    }
+}
+
+impl FlowConfig {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// Names the field, its value and the rule.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.text.validate()?;
+        let wrong = |field, value: usize, rule: &str| {
+            Err(ModelError::Config { field, value: value.to_string(), rule: rule.to_string() })
+        };
+        if self.patch == 0 {
+            return wrong("model.patch", 0, "it must be at least 1");
+        }
+        if self.widths.is_empty() || self.widths.len() > 6 {
+            return wrong("model.widths", self.widths.len(), "it must have 1 to 6 levels");
+        }
+        if self.blocks == 0 || self.condition_width == 0 {
+            return wrong("model.blocks", self.blocks, "blocks and condition_width must be at least 1");
+        }
+        for (level, &width) in self.widths.iter().enumerate() {
+            if self.groups == 0 || width == 0 || width % self.groups != 0 {
+                return wrong("model.widths", width, "model.groups must divide every width");
+            }
+            let attends = level >= self.attention_from;
+            if attends && (self.head_width == 0 || width % self.head_width != 0) {
+                return wrong("model.widths", width, "model.head_width must divide every width that attends");
+            }
+        }
+        Ok(())
+    }
+
+    /// How many pixels a picture's side must be a multiple of.
+    pub fn side_multiple(&self) -> usize {
+        self.patch << (self.widths.len() - 1)
+    }
+
+    /// Checks a picture's size.
+    ///
+    /// # Errors
+    /// A side that the levels do not divide.
+    pub fn validate_size(&self, height: usize, width: usize) -> Result<(), ModelError> {
+        let multiple = self.side_multiple();
+        let fits = |side: usize| side > 0 && side % multiple == 0;
+        match fits(height) && fits(width) {
+            true => Ok(()),
+            false => Err(ModelError::Request {
+                option: "size",
+                value: format!("{width}x{height}"),
+                rule: format!("both sides must be multiples of {multiple} for this network"),
+            }),
+        }
+    }
+}
+
+/// Settings of the flow's loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowObjectiveConfig {
+    /// Times are the logistic function of a normal number with this mean (Esser et al. 2024, equation 19): above 0
+    /// for more noise.
+    pub time_mean: f64,
+    /// And with this standard deviation.
+    pub time_deviation: f64,
+    /// How often a caption is left out, which teaches the unconditional flow that guidance needs.
+    pub caption_dropout: f32,
+    /// How often each token is left out.
+    pub word_dropout: f32,
+    /// Weight of the mean absolute difference between the picture and what one step from `x_t` gives.
+    pub pair_weight: f64,
+}
+
+impl Default for FlowObjectiveConfig {
+    fn default() -> Self {
+        Self { time_mean: 0.0, time_deviation: 1.0, caption_dropout: 0.1, word_dropout: 0.05, pair_weight: 0.0 }
+    }
+}

@@ -1,0 +1,168 @@
+//! A U-Net (Ronneberger et al. 2015) whose blocks are modulated by time and pooled text, and whose coarse levels
+//! attend to themselves and to the tokens of the text at once.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, activation::silu},
+};
+use rebus_nn::{
+    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, TimeEmbedding, resample,
+};
+
+use super::FlowConfig;
+use crate::{
+    Embedding,
+    text::TextEncoder,
+};
+
+/// Velocity of a noisy picture at a time, given a text.
+#[derive(Module, Debug)]
+pub struct FlowNetwork {
+    /// The text encoder, trained with the rest.
+    pub text: TextEncoder,
+    time: TimeEmbedding,
+    pooled: Linear,
+    input: Conv2d,
+    down: Vec<Stage>,
+    up: Vec<Stage>,
+    norm: GroupNorm,
+    output: Conv2d,
+    #[module(skip)]
+    patch: usize,
+}
+
+/// The blocks of one level, on one way. Going down, `change` widens the channels after the picture is halved; going
+/// up, it narrows them before the picture is doubled.
+#[derive(Module, Debug)]
+struct Stage {
+    change: Option<Conv2d>,
+    blocks: Vec<ResidualBlock>,
+    attention: Option<AttentionBlock>,
+}
+
+/// Two convolutions, the second behind a norm that time and text modulate.
+#[derive(Module, Debug)]
+struct ResidualBlock {
+    first_norm: GroupNorm,
+    first: Conv2d,
+    modulation: Linear,
+    second_norm: GroupNorm,
+    second: Conv2d,
+}
+
+/// Attention over places and tokens, then a feed-forward layer.
+#[derive(Module, Debug)]
+struct AttentionBlock {
+    attention_norm: LayerNorm,
+    attention: Attention,
+    feed_forward_norm: LayerNorm,
+    feed_forward: FeedForward,
+}
+
+impl FlowNetwork {
+    /// The network at its start; it predicts zero.
+    ///
+    /// `config` has been validated; `channels` are the picture's.
+    pub fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self {
+        let FlowConfig { patch, groups, condition_width, .. } = *config;
+        let widths = &config.widths;
+        let pixels = channels * patch * patch;
+        let stage = |level: usize, change: Option<usize>, init: &mut Init| Stage {
+            change: change.map(|from| Conv2d::new([from, widths[level]], 1, init)),
+            blocks: (0..config.blocks).map(|_| ResidualBlock::new(widths[level], config, init)).collect(),
+            attention: (level >= config.attention_from).then(|| AttentionBlock::new(widths[level], config, init)),
+        };
+        Self {
+            text: TextEncoder::new(&config.text, init),
+            time: TimeEmbedding::new(32, condition_width, init),
+            pooled: Linear::new(config.text.width, condition_width, init),
+            input: Conv2d::new([pixels, widths[0]], 3, init),
+            down: (0..widths.len())
+                .map(|level| stage(level, level.checked_sub(1).map(|above| widths[above]), init))
+                .collect(),
+            up: (0..widths.len() - 1).rev().map(|level| stage(level, Some(widths[level + 1]), init)).collect(),
+            norm: GroupNorm::new(groups, widths[0], init),
+            output: Conv2d::zeroed([widths[0], pixels], 3, init),
+            patch,
+        }
+    }
+
+    /// `x_t` `[batch, channel, height, width]`, `times` `[batch]` in 0..1, a text of `batch` entries to the velocity,
+    /// shaped as `x_t`.
+    pub fn forward(&self, x_t: Tensor<4>, times: Tensor<1>, text: &Embedding) -> Tensor<4> {
+        let condition = silu(self.time.forward(times) + self.pooled.forward(text.pooled.clone())); // [b, cond]
+        let joint = Joint { sequence: text.sequence.clone(), mask: text.mask.clone() };
+
+        let mut x = self.input.forward(resample::pixel_unshuffle(x_t, self.patch)); // [b, w0, h/p, w/p]
+        let mut skips = Vec::with_capacity(self.down.len());
+        for stage in &self.down {
+            if let Some(change) = &stage.change {
+                x = change.forward(resample::downsample_mean(x, 2));
+            }
+            x = stage.forward(x, &condition, &joint);
+            skips.push(x.clone());
+        }
+        skips.pop(); // the lowest level meets itself
+        for stage in &self.up {
+            if let (Some(change), Some(skip)) = (&stage.change, skips.pop()) {
+                x = resample::upsample_nearest(change.forward(x), 2) + skip;
+            }
+            x = stage.forward(x, &condition, &joint);
+        }
+        let x = self.output.forward(silu(self.norm.forward(x))); // [b, c * p², h/p, w/p]
+        resample::pixel_shuffle(x, self.patch)
+    }
+}
+
+impl Stage {
+    fn forward(&self, x: Tensor<4>, condition: &Tensor<2>, joint: &Joint) -> Tensor<4> {
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, condition));
+        match &self.attention {
+            Some(attention) => attention.forward(x, joint),
+            None => x,
+        }
+    }
+}
+
+impl ResidualBlock {
+    fn new(width: usize, config: &FlowConfig, init: &mut Init) -> Self {
+        Self {
+            first_norm: GroupNorm::new(config.groups, width, init),
+            first: Conv2d::new([width, width], 3, init),
+            modulation: Linear::new(config.condition_width, 2 * width, init),
+            second_norm: GroupNorm::new(config.groups, width, init),
+            second: Conv2d::zeroed([width, width], 3, init),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, condition: &Tensor<2>) -> Tensor<4> {
+        let width = x.dims()[1];
+        let modulation = self.modulation.forward(condition.clone()); // [b, 2 * width]
+        let scale = modulation.clone().narrow(1, 0, width);
+        let shift = modulation.narrow(1, width, width);
+        let h = self.first.forward(silu(self.first_norm.forward(x.clone())));
+        let h = self.second.forward(silu(self.second_norm.modulate(h, scale, shift)));
+        x + h
+    }
+}
+
+impl AttentionBlock {
+    fn new(width: usize, config: &FlowConfig, init: &mut Init) -> Self {
+        Self {
+            attention_norm: LayerNorm::new(width, init),
+            attention: Attention::new(width, width / config.head_width, Some(config.text.width), init),
+            feed_forward_norm: LayerNorm::new(width, init),
+            feed_forward: FeedForward::new(width, 2, init),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, joint: &Joint) -> Tensor<4> {
+        let [batch, width, height, columns] = x.dims();
+        let x = x.reshape([batch, width, height * columns]).swap_dims(1, 2); // [b, places, width]
+        let h = self.attention_norm.forward(x.clone());
+        let x = x + self.attention.forward(h, None, Some(joint));
+        let h = self.feed_forward_norm.forward(x.clone());
+        let x = x + self.feed_forward.forward(h);
+        x.swap_dims(1, 2).reshape([batch, width, height, columns])
+    }
+}

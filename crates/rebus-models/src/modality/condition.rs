@@ -1,0 +1,87 @@
+//! What a model is conditioned on, whatever modality it came from.
+
+use burn::tensor::{Bool, Tensor};
+use indexmap::IndexMap;
+
+/// Data of one modality, encoded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Embedding {
+    /// `[batch, length, width]`
+    pub sequence: Tensor<3>,
+    /// `[batch, length]`, true where an entry counts.
+    pub mask: Tensor<2, Bool>,
+    /// `[batch, width]`
+    pub pooled: Tensor<2>,
+}
+
+impl Embedding {
+    /// From its parts.
+    pub fn new(sequence: Tensor<3>, mask: Tensor<2, Bool>, pooled: Tensor<2>) -> Self {
+        Self { sequence, mask, pooled }
+    }
+}
+
+/// Named embeddings, and whatever else a family wants to be conditioned on.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Condition {
+    /// Sequences with their masks and pooled vectors; the first is the main one.
+    pub embeddings: IndexMap<String, Embedding>,
+    /// Vectors `[batch, width]` such as sizes, or a pooled vector of another encoder.
+    pub vectors: IndexMap<String, Tensor<2>>,
+    /// Pictures or maps `[batch, channel, height, width]` that steer place by place.
+    pub spatial: IndexMap<String, Tensor<4>>,
+}
+
+impl Condition {
+    /// With one embedding.
+    pub fn of(name: &str, embedding: Embedding) -> Self {
+        Self { embeddings: IndexMap::from([(name.to_string(), embedding)]), ..Self::default() }
+    }
+
+    /// The main embedding.
+    pub fn main(&self) -> Option<&Embedding> {
+        self.embeddings.first().map(|(_, embedding)| embedding)
+    }
+
+    /// Both, one after the other along the batch. Parts that only one has are dropped.
+    pub fn then(&self, other: &Self) -> Self {
+        let mut joined = Self::default();
+        for (name, a) in &self.embeddings {
+            let Some(b) = other.embeddings.get(name) else { continue };
+            let embedding = Embedding {
+                sequence: Tensor::cat(vec![a.sequence.clone(), b.sequence.clone()], 0),
+                mask: Tensor::cat(vec![a.mask.clone(), b.mask.clone()], 0),
+                pooled: Tensor::cat(vec![a.pooled.clone(), b.pooled.clone()], 0),
+            };
+            joined.embeddings.insert(name.clone(), embedding);
+        }
+        for (name, a) in &self.vectors {
+            if let Some(b) = other.vectors.get(name) {
+                joined.vectors.insert(name.clone(), Tensor::cat(vec![a.clone(), b.clone()], 0));
+            }
+        }
+        for (name, a) in &self.spatial {
+            if let Some(b) = other.spatial.get(name) {
+                joined.spatial.insert(name.clone(), Tensor::cat(vec![a.clone(), b.clone()], 0));
+            }
+        }
+        joined
+    }
+
+    /// `length` entries from `start` on.
+    pub fn narrow(&self, start: usize, length: usize) -> Self {
+        let embeddings = self.embeddings.iter().map(|(name, all)| {
+            let part = Embedding {
+                sequence: all.sequence.clone().narrow(0, start, length),
+                mask: all.mask.clone().narrow(0, start, length),
+                pooled: all.pooled.clone().narrow(0, start, length),
+            };
+            (name.clone(), part)
+        });
+        let vectors = self.vectors.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
+        let spatial = self.spatial.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
+        Self { embeddings: embeddings.collect(), vectors: vectors.collect(), spatial: spatial.collect() }
+    }
+}

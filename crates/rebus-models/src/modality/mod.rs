@@ -1,0 +1,17 @@
+//! Columns to tensors, and tensors that condition a model.
+
+mod condition;
+mod picture;
+mod text;
+
+pub use condition::{Condition, Embedding};
+pub use picture::{from_tensor, to_tensor};
+pub use text::{TextTokens, tokenize};
+
+/// What a person says or shows, of any modality.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Input {
+    /// Words; the empty text is no condition at all.
+    Text(String),
+}

@@ -1,0 +1,106 @@
+//! What training needs of a family: a step over batches, with its own optimisers and its own memory.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use indexmap::IndexMap;
+use rebus_data::{Batch, Tokenizer};
+use rebus_nn::optim::{AdamWConfig, AverageConfig, Snapshot};
+
+use crate::{Model, ModelError, Package};
+
+/// Losses by name, in the order of the family.
+pub type Losses = IndexMap<String, f64>;
+
+/// Where training stands when a step is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// Counted from 0.
+    pub number: u64,
+    /// The run's seed; all that a step draws is keyed by it and the number.
+    pub seed: u64,
+    /// The rate after warm-up and decay.
+    pub learning_rate: f64,
+}
+
+/// Which weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The weights as they stand.
+    Raw,
+    /// Their moving average, which draws better.
+    Average,
+}
+
+/// One family's way to learn. The training loop knows nothing else of it.
+pub trait Objective: Send {
+    /// One step of all its optimisers over the micro-batches together.
+    ///
+    /// # Errors
+    /// A batch without a column that the family needs.
+    fn step(&mut self, batches: &[Batch], step: &Step) -> Result<Losses, ModelError>;
+
+    /// The same losses on a batch that is not learned from, with the averaged weights.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    fn evaluate(&mut self, batch: &Batch, step: &Step) -> Result<Losses, ModelError>;
+
+    /// All that goes into a checkpoint as tensors.
+    fn snapshot(&self) -> Snapshot;
+
+    /// Whatever is not a tensor: a pool of past pictures, an adaptive probability.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Goes back to a snapshot and a state.
+    ///
+    /// # Errors
+    /// They are of another network.
+    fn restore(&mut self, snapshot: &Snapshot, state: &serde_json::Value) -> Result<(), ModelError>;
+
+    /// The model as it stands, ready to draw.
+    fn model(&self, which: Which) -> Arc<dyn Model>;
+
+    /// All that goes into a model folder.
+    fn package(&self, which: Which) -> Package;
+}
+
+/// What a family is given to build its objective from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ObjectiveSpec {
+    /// The recipe's `[model]` without `family`.
+    pub model: serde_json::Value,
+    /// The recipe's `[objective]`.
+    pub objective: serde_json::Value,
+    /// The recipe's `[optimizer]`.
+    pub optimizer: AdamWConfig,
+    /// The recipe's `[average]`.
+    pub average: AverageConfig,
+    /// `[channel, height, width]` of the pictures.
+    pub picture_shape: [usize; 3],
+    /// The tokenizer, for families that read captions.
+    pub tokenizer: Option<Arc<Tokenizer>>,
+    /// Where to train; it differentiates.
+    pub device: Device,
+    /// The seed of the first weights.
+    pub seed: u64,
+}
+
+impl ObjectiveSpec {
+    /// With default settings of the model, the objective and the optimiser.
+    pub fn new(picture_shape: [usize; 3], device: Device, seed: u64) -> Self {
+        Self {
+            model: serde_json::json!({}),
+            objective: serde_json::json!({}),
+            optimizer: AdamWConfig::default(),
+            average: AverageConfig::default(),
+            picture_shape,
+            tokenizer: None,
+            device,
+            seed,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! From one step to a picture: samplers and guidance, once for every family that can [`Denoise`].
+
+mod guidance;
+mod sampler;
+
+pub use guidance::guided;
+pub use sampler::Sampler;
+
+use burn::tensor::Tensor;
+use rebus_data::Pictures;
+use rebus_nn::random::{Purpose, normal_per_seed};
+
+use crate::{
+    Denoise, Generate, GenerateOptions, GenerateRequest, ModelError, Observer, capability::Parameterization, modality,
+};
+
+impl<D: Denoise> Generate for D {
+    fn generate(&self, request: &GenerateRequest, observer: &mut dyn Observer) -> Result<Pictures, ModelError> {
+        let Parameterization::Velocity = self.parameterization();
+        let [_, height, width] = self.picture_shape();
+        let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));
+        let [channels, rows, columns] = self.latent_shape(height, width)?;
+        let steps = checked_steps(request.num_inference_steps.unwrap_or(self.default_steps()))?;
+        let scale = checked_guidance(request.guidance_scale.unwrap_or(self.default_guidance()))?;
+        let count = request.seeds.len();
+        let condition = request.condition.clone().unwrap_or_else(|| self.unconditional(count));
+        let negative = request.negative.clone().unwrap_or_else(|| self.unconditional(count));
+
+        let shape = [count, channels, rows, columns];
+        let mut x = normal_per_seed(shape, &request.seeds, Purpose::Noise, 0, &self.device());
+        let velocity = |x: Tensor<4>, t: f64| guided(self, x, t, &condition, &negative, scale);
+        for step in 0..steps {
+            let (from, to) = (time(step, steps), time(step + 1, steps));
+            x = request.sampler.step(&velocity, x, from, to);
+            let preview = || modality::from_tensor(self.decode(x.clone()));
+            if observer.step(step + 1, steps, &preview).is_break() {
+                return Err(ModelError::Interrupted);
+            }
+        }
+        Ok(modality::from_tensor(self.decode(x)))
+    }
+
+    fn options(&self) -> GenerateOptions {
+        GenerateOptions { prompt: true, guidance: true, steps: true, size: true }
+    }
+}
+
+/// The time after `step` of `steps` equal steps from 1 (noise) to 0 (picture).
+fn time(step: usize, steps: usize) -> f64 {
+    1.0 - step as f64 / steps as f64
+}
+
+fn checked_steps(steps: usize) -> Result<usize, ModelError> {
+    match steps {
+        1..=10_000 => Ok(steps),
+        _ => Err(ModelError::Request {
+            option: "num_inference_steps",
+            value: steps.to_string(),
+            rule: "it must be 1 to 10000; 20 is a good choice".to_string(),
+        }),
+    }
+}
+
+fn checked_guidance(scale: f32) -> Result<f32, ModelError> {
+    match scale.is_finite() && scale >= 0.0 {
+        true => Ok(scale),
+        false => Err(ModelError::Request {
+            option: "guidance_scale",
+            value: scale.to_string(),
+            rule: "it must be a number from 0 up; 1 is no guidance, 3 is a good choice".to_string(),
+        }),
+    }
+}

@@ -1,0 +1,56 @@
+//! A fully connected layer.
+
+use burn::{
+    module::{Module, Param},
+    tensor::Tensor,
+};
+
+use crate::Init;
+
+/// `y = x W + b` over the last dimension.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[d_input, d_output]`
+    pub weight: Param<Tensor<2>>,
+    /// `[d_output]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// Weights uniform in `±1/sqrt(d_input)`, bias zero.
+    pub fn new(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+        Self {
+            weight: init.uniform([d_input, d_output], (d_input as f64).powf(-0.5)),
+            bias: Some(init.constant([d_output], 0.0)),
+        }
+    }
+
+    /// Weights and bias zero: a branch that starts silent.
+    pub fn zeroed(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+        Self {
+            weight: init.constant([d_input, d_output], 0.0),
+            bias: Some(init.constant([d_output], 0.0)),
+        }
+    }
+
+    /// As [`new`](Self::new), without a bias.
+    pub fn without_bias(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+        Self { bias: None, ..Self::new(d_input, d_output, init) }
+    }
+
+    /// `[..., d_input]` to `[..., d_output]`
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let weight = self.weight.val();
+        let [d_input, d_output] = weight.dims();
+        let mut shape = input.dims();
+        let rows = shape.iter().product::<usize>() / d_input.max(1);
+        shape[D - 1] = d_output;
+        // On flat rows the gradient of the weights is one product, not one for each batch entry.
+        let output = input.reshape([rows, d_input]).matmul(weight);
+        let output = match &self.bias {
+            Some(bias) => output + bias.val().reshape([1, d_output]),
+            None => output,
+        };
+        output.reshape(shape)
+    }
+}

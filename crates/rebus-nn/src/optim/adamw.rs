@@ -1,0 +1,183 @@
+//! AdamW (Loshchilov and Hutter 2019) over a whole network, its memory kept by the names of the weights.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    optim::{AdaptiveMomentumState, AdamWState, GradientsParams, Optimizer},
+    tensor::{Device, Tensor, TensorData},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::named::{NamedTensors, Path};
+
+/// The settings of [`AdamW`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamWConfig {
+    /// Memory of the mean gradient, 0..1.
+    pub beta_1: f64,
+    /// Memory of the mean squared gradient, 0..1.
+    pub beta_2: f64,
+    /// Keeps the quotient finite.
+    pub epsilon: f64,
+    /// Pull of the weights towards zero, times the learning rate; matrices and kernels only.
+    pub weight_decay: f64,
+    /// The largest norm of all gradients together; longer ones are scaled down to it. 0 for no limit.
+    pub clip_norm: f64,
+    /// Weights that learn at another rate.
+    pub rates: Vec<RateRule>,
+}
+
+/// Weights whose name contains a text learn at the learning rate times a factor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateRule {
+    /// Part of the weight's name.
+    pub contains: String,
+    /// The factor on the learning rate.
+    pub factor: f64,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, weight_decay: 0.01, clip_norm: 1.0, rates: vec![] }
+    }
+}
+
+/// The optimiser of one network.
+#[derive(Debug)]
+pub struct AdamW {
+    config: AdamWConfig,
+    moments: BTreeMap<String, Moments>,
+}
+
+/// Mean gradient and mean squared gradient of one weight, flat, and how often it moved.
+#[derive(Debug, Clone)]
+struct Moments {
+    first: Tensor<1>,
+    second: Tensor<1>,
+    time: usize,
+}
+
+impl AdamW {
+    /// With no memory yet.
+    pub fn new(config: AdamWConfig) -> Self {
+        Self { config, moments: BTreeMap::new() }
+    }
+
+    /// One step: the network with its weights moved, and the norm of all gradients before clipping.
+    pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams, learning_rate: f64) -> (M, f64) {
+        let norm = norm(&module, &grads);
+        let clip = self.config.clip_norm;
+        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
+        let config = self.config.clone();
+        let mut stepper =
+            Stepper { path: Path::default(), moments: &mut self.moments, config, grads, learning_rate, scale };
+        (module.map(&mut stepper), norm)
+    }
+
+    /// The memory by name, each name behind `prefix`: `NAME.first`, `NAME.second`, `NAME.time`.
+    pub fn collect(&self, prefix: &str) -> NamedTensors {
+        let mut tensors = NamedTensors::new();
+        for (name, moments) in &self.moments {
+            tensors.insert(format!("{prefix}{name}.first"), moments.first.clone().into_data());
+            tensors.insert(format!("{prefix}{name}.second"), moments.second.clone().into_data());
+            tensors.insert(format!("{prefix}{name}.time"), TensorData::new(vec![moments.time as f32], [1]));
+        }
+        tensors
+    }
+
+    /// Takes back what [`collect`](Self::collect) gave.
+    pub fn restore(&mut self, prefix: &str, tensors: &NamedTensors, device: &Device) {
+        let device = device.clone().inner();
+        let part = |name: &str, part: &str| {
+            let data = tensors.get(&format!("{prefix}{name}.{part}"))?;
+            Some(Tensor::<1>::from_data(data.clone(), &device))
+        };
+        let names = tensors.keys().filter_map(|key| key.strip_prefix(prefix)?.strip_suffix(".time"));
+        self.moments = names
+            .filter_map(|name| {
+                let time = part(name, "time")?.into_scalar::<f32>() as usize;
+                let moments = Moments { first: part(name, "first")?, second: part(name, "second")?, time };
+                Some((name.to_string(), moments))
+            })
+            .collect();
+    }
+}
+
+/// The root of the sum of all squared gradients.
+fn norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
+    struct Norm<'a> {
+        grads: &'a GradientsParams,
+        squares: f64,
+    }
+    impl ModuleVisitor for Norm<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.grads.get::<D>(param.id) {
+                self.squares += f64::from(grad.square().sum().into_scalar::<f32>());
+            }
+        }
+    }
+    let mut visitor = Norm { grads, squares: 0.0 };
+    module.visit(&mut visitor);
+    visitor.squares.sqrt()
+}
+
+struct Stepper<'a> {
+    path: Path,
+    moments: &'a mut BTreeMap<String, Moments>,
+    config: AdamWConfig,
+    grads: GradientsParams,
+    learning_rate: f64,
+    scale: f64,
+}
+
+impl ModuleMapper for Stepper<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(grad) = self.grads.remove::<D>(param.id) else { return param };
+        let name = self.path.name();
+        let config = &self.config;
+        let rules = config.rates.iter().filter(|rule| name.contains(&rule.contains));
+        let rate = self.learning_rate * rules.map(|rule| rule.factor).product::<f64>();
+        let decay = if D > 1 { config.weight_decay } else { 0.0 };
+        let adamw = burn::optim::AdamWConfig::new()
+            .with_beta_1(config.beta_1 as f32)
+            .with_beta_2(config.beta_2 as f32)
+            .with_epsilon(config.epsilon as f32)
+            .with_weight_decay(decay as f32)
+            .build();
+        let (moments, scale) = (&mut self.moments, self.scale);
+        param.map(|tensor| {
+            let shape = tensor.dims();
+            let count = shape.iter().product::<usize>();
+            let old = moments.remove(&name).map(|moments| {
+                AdamWState::new(AdaptiveMomentumState {
+                    time: moments.time,
+                    moment_1: moments.first.reshape(shape),
+                    moment_2: moments.second.reshape(shape),
+                    max_moment_2: None,
+                })
+            });
+            let grad = if scale == 1.0 { grad } else { grad * scale };
+            let (moved, new) = adamw.step(rate, tensor.inner(), grad, old);
+            if let Some(AdamWState { momentum }) = new {
+                let moments_now = Moments {
+                    first: momentum.moment_1.reshape([count]),
+                    second: momentum.moment_2.reshape([count]),
+                    time: momentum.time,
+                };
+                moments.insert(name, moments_now);
+            }
+            Tensor::from_inner(moved).require_grad()
+        })
+    }
+}

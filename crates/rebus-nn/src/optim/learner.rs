@@ -1,0 +1,101 @@
+//! A network together with what training it needs: its gradients, its optimiser and the average of its weights.
+
+use burn::{
+    module::Module,
+    optim::{GradientsAccumulator, GradientsParams},
+    tensor::Tensor,
+};
+
+use super::{AdamW, AdamWConfig, AverageConfig, blend};
+use crate::named::{self, Mismatch, NamedTensors};
+
+/// A network that learns. A family with two networks has two of these.
+pub struct Learner<M> {
+    /// The network as it stands, on a device that differentiates.
+    pub module: M,
+    average: M,
+    average_config: AverageConfig,
+    optimizer: AdamW,
+    gradients: GradientsAccumulator<M>,
+    name: &'static str,
+    updates: u64,
+}
+
+/// What a learner is at one moment, by name: enough to go on as if nothing had happened.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The weights.
+    pub weights: NamedTensors,
+    /// Their moving average.
+    pub average: NamedTensors,
+    /// The optimiser's memory.
+    pub optimizer: NamedTensors,
+}
+
+impl<M: Module> Learner<M> {
+    /// A network at its first step. `name` stands before the names of its weights in files.
+    pub fn new(name: &'static str, module: M, optimizer: AdamWConfig, average_config: AverageConfig) -> Self {
+        Self {
+            average: module.valid(),
+            module,
+            average_config,
+            optimizer: AdamW::new(optimizer),
+            gradients: GradientsAccumulator::new(),
+            name,
+            updates: 0,
+        }
+    }
+
+    /// Differentiates a loss and adds its gradients to those that wait for [`update`](Self::update). Gradients of
+    /// other networks that took part are dropped.
+    pub fn backward(&mut self, loss: &Tensor<1>) {
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.module);
+        self.gradients.accumulate(&self.module, gradients);
+    }
+
+    /// Moves the weights by the gradients that wait, and the average after them. Returns the gradients' norm.
+    pub fn update(&mut self, learning_rate: f64) -> f64 {
+        let gradients = self.gradients.grads();
+        let (module, norm) = self.optimizer.step(self.module.clone(), gradients, learning_rate);
+        self.module = module;
+        self.updates += 1;
+        let decay = self.average_config.decay_at(self.updates);
+        self.average = blend(self.average.clone(), &self.module, decay);
+        norm
+    }
+
+    /// The averaged network, on a device that does not differentiate.
+    pub fn average(&self) -> M {
+        self.average.clone()
+    }
+
+    /// The network as it stands, on a device that does not differentiate.
+    pub fn raw(&self) -> M {
+        self.module.valid()
+    }
+
+    /// Adds this learner's part to a snapshot.
+    pub fn save(&self, snapshot: &mut Snapshot) {
+        let prefix = format!("{}.", self.name);
+        snapshot.weights.append(&mut named::collect(&self.module, &prefix));
+        snapshot.average.append(&mut named::collect(&self.average, &prefix));
+        snapshot.optimizer.append(&mut self.optimizer.collect(&prefix));
+        let updates = burn::tensor::TensorData::new(vec![self.updates as i64], [1]);
+        snapshot.optimizer.insert(format!("{}.updates", self.name), updates);
+    }
+
+    /// Takes this learner's part from a snapshot. A snapshot without an optimiser's memory starts one anew.
+    ///
+    /// # Errors
+    /// The snapshot is of another network.
+    pub fn load(&mut self, snapshot: &Snapshot) -> Result<(), Mismatch> {
+        let prefix = format!("{}.", self.name);
+        let device = self.module.devices().into_iter().next().unwrap_or_default();
+        self.module = named::replace(self.module.clone(), &prefix, &snapshot.weights)?;
+        self.average = named::replace(self.average.clone(), &prefix, &snapshot.average)?;
+        self.optimizer.restore(&prefix, &snapshot.optimizer, &device);
+        let updates = snapshot.optimizer.get(&format!("{}.updates", self.name));
+        self.updates = updates.and_then(|data| data.iter::<i64>().next()).unwrap_or(0) as u64;
+        Ok(())
+    }
+}
