@@ -1,1 +1,34 @@
-//! Not yet.
+//! The models that ship with Rebus, inside the program: float16, each at most 9 MB.
+//!
+//! ```
+//! let model = rebus_assets::emoji();
+//! assert!(model.file("model.json").is_some());
+//! ```
+
+/// A model folder inside the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// The folder's name.
+    pub name: &'static str,
+    files: &'static [(&'static str, &'static [u8])],
+}
+
+impl Asset {
+    /// The content of a file of the folder.
+    pub fn file(&self, name: &str) -> Option<&'static [u8]> {
+        self.files.iter().find(|file| file.0 == name).map(|file| file.1)
+    }
+}
+
+/// Words to emoji, English and Chinese: what serves where no `--model` is given.
+pub fn emoji() -> Asset {
+    Asset {
+        name: "emoji-flow",
+        files: &[
+            ("model.json", include_bytes!("../models/emoji-flow/model.json")),
+            ("model.safetensors", include_bytes!("../models/emoji-flow/model.safetensors")),
+            ("tokenizer.json", include_bytes!("../models/emoji-flow/tokenizer.json")),
+            ("README.md", include_bytes!("../models/emoji-flow/README.md")),
+        ],
+    }
+}

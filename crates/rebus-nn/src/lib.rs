@@ -15,6 +15,7 @@
 pub mod attention;
 pub mod batch_norm;
 pub mod conv;
+pub mod device;
 pub mod embedding;
 pub mod feed_forward;
 pub mod init;

@@ -1,0 +1,43 @@
+//! What can go wrong with a verb.
+
+use std::path::PathBuf;
+
+use rebus_data::DataError;
+use rebus_models::ModelError;
+
+/// An error of this crate; each says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// A model, or what was asked of it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+
+    /// A picture or a file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+
+    /// A file or folder that cannot be made; the user must look at the path or its permissions.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
+    /// Several pictures for one file name.
+    #[error("{path} is one file, and {count} pictures are to be written. Give a folder instead (a name without .png)")]
+    OneFile {
+        /// The file.
+        path: PathBuf,
+        /// How many pictures there are.
+        count: usize,
+    },
+
+    /// A format that pictures are not written in.
+    #[error("{path}: pictures are written as PNG. Give a name that ends in .png, or a folder")]
+    Format {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// Nothing to draw.
+    #[error("there is no prompt. Give one or more, `--prompts FILE`, or \"\" for whatever the model likes")]
+    NoPrompt,
+}

@@ -1,0 +1,129 @@
+//! Words to pictures.
+
+use rebus_data::Pictures;
+use rebus_models::{
+    GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler,
+};
+
+use crate::TaskError;
+
+/// How many pictures are drawn at once; more only takes memory.
+const AT_ONCE: usize = 16;
+
+/// What to draw.
+#[derive(Debug, Clone, Default)]
+pub struct GenerateTask {
+    /// One entry a wish; the empty text is whatever the model likes.
+    pub prompts: Vec<String>,
+    /// What to keep away from, for all prompts.
+    pub negative_prompt: Option<String>,
+    /// How many pictures of each prompt.
+    pub count: usize,
+    /// Picture `i` of a prompt has seed `seed + i`.
+    pub seed: u64,
+    /// How closely to follow the prompt; the model's own choice by default.
+    pub guidance_scale: Option<f32>,
+    /// How many steps to take; the model's own choice by default.
+    pub num_inference_steps: Option<usize>,
+    /// How a step is taken.
+    pub sampler: Option<Sampler>,
+    /// Another height than the model's, pixels.
+    pub height: Option<usize>,
+    /// Another width than the model's, pixels.
+    pub width: Option<usize>,
+}
+
+/// A picture and what it was drawn from.
+#[derive(Debug, Clone)]
+pub struct Drawing {
+    /// The prompt.
+    pub prompt: String,
+    /// The seed that draws it again alone.
+    pub seed: u64,
+    /// A batch of one.
+    pub picture: Pictures,
+}
+
+/// What was drawn, and what the user should know.
+#[derive(Debug, Clone, Default)]
+pub struct Generated {
+    /// Prompt by prompt, seed by seed.
+    pub drawings: Vec<Drawing>,
+    /// Options without meaning for this model, prompts that were cut.
+    pub warnings: Vec<String>,
+}
+
+/// Draws all prompts; `ready` gets each picture as soon as it is done, so that an interruption loses nothing.
+///
+/// # Errors
+/// No prompt, a model that cannot draw, an option out of range, an interruption, or what `ready` answered.
+pub fn generate(
+    model: &dyn Model,
+    task: &GenerateTask,
+    observer: &mut dyn Observer,
+    mut ready: impl FnMut(&Drawing) -> Result<(), TaskError>,
+) -> Result<Generated, TaskError> {
+    if task.prompts.is_empty() {
+        return Err(TaskError::NoPrompt);
+    }
+    let generator = model.generate().ok_or_else(|| ModelError::Lacks {
+        family: model.info().family.clone(),
+        verb: "generate",
+        able: able("generate"),
+    })?;
+    let mut result = Generated { drawings: vec![], warnings: warnings(model, task) };
+    let wishes: Vec<(&str, u64)> = task
+        .prompts
+        .iter()
+        .flat_map(|prompt| (0..task.count as u64).map(|i| (prompt.as_str(), task.seed.wrapping_add(i))))
+        .collect();
+    for wishes in wishes.chunks(AT_ONCE) {
+        let mut request = GenerateRequest::default();
+        request.seeds = wishes.iter().map(|wish| wish.1).collect();
+        if let Some(conditioner) = model.conditioner() {
+            let texts = wishes.iter().map(|wish| Input::Text(wish.0.to_string()));
+            request.condition = Some(conditioner.condition(&texts.collect::<Vec<_>>())?);
+            if let Some(negative) = &task.negative_prompt {
+                let texts = vec![Input::Text(negative.clone()); wishes.len()];
+                request.negative = Some(conditioner.condition(&texts)?);
+            }
+        }
+        request.guidance_scale = task.guidance_scale;
+        request.num_inference_steps = task.num_inference_steps;
+        request.sampler = task.sampler.unwrap_or_default();
+        (request.height, request.width) = (task.height, task.width);
+        let pictures = generator.generate(&request, observer)?;
+        for (i, &(prompt, seed)) in wishes.iter().enumerate() {
+            let drawing = Drawing { prompt: prompt.to_string(), seed, picture: pictures.get(i) };
+            ready(&drawing)?;
+            result.drawings.push(drawing);
+        }
+    }
+    Ok(result)
+}
+
+/// What was asked for and will not be done.
+fn warnings(model: &dyn Model, task: &GenerateTask) -> Vec<String> {
+    let Some(options) = model.generate().map(|generator| generator.options()) else { return vec![] };
+    let family = &model.info().family;
+    let mut warnings = vec![];
+    let mut unless = |allowed: bool, given: bool, what: &str| {
+        if given && !allowed {
+            warnings.push(format!("{what} has no meaning for a model of family `{family}` and is left out"));
+        }
+    };
+    unless(options.prompt, task.prompts.iter().any(|prompt| !prompt.is_empty()), "a prompt");
+    unless(options.guidance, task.negative_prompt.is_some(), "a negative prompt");
+    unless(options.guidance, task.guidance_scale.is_some(), "a guidance scale");
+    unless(options.steps, task.num_inference_steps.is_some(), "a number of steps");
+    unless(options.steps, task.sampler.is_some(), "a sampler");
+    unless(options.size, task.height.is_some() || task.width.is_some(), "a size");
+    if let Some(conditioner) = model.conditioner() {
+        for prompt in task.prompts.iter().chain(&task.negative_prompt) {
+            if let Some(rest) = conditioner.truncation(prompt) {
+                warnings.push(format!("the prompt is longer than the model reads; this was cut off: \"{rest}\""));
+            }
+        }
+    }
+    warnings
+}

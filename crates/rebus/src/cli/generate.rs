@@ -1,0 +1,135 @@
+//! `rebus generate`: words to pictures.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use rebus_data::{Pictures, random::{Purpose, stream}, sheet::contact_sheet, write::write_png};
+use rebus_models::sampling::Sampler;
+use rebus_tasks::{GenerateTask, Output};
+use serde::Serialize;
+
+use super::{failure::Failure, progress};
+
+/// Arguments of `rebus generate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to draw, a picture each; "" for whatever the model likes.
+    prompts: Vec<String>,
+    /// A file with a prompt a line, after the others.
+    #[arg(long, value_name = "FILE")]
+    prompts_file: Option<PathBuf>,
+    /// What to keep away from.
+    #[arg(long)]
+    negative_prompt: Option<String>,
+    /// How many pictures of each prompt.
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    count: u32,
+    /// Picture i of a prompt has seed SEED + i; a fresh one is taken and printed where none is given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How closely to follow the prompt; 1 is no guidance.
+    #[arg(long)]
+    guidance_scale: Option<f32>,
+    /// How many steps to take.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// How a step is taken: heun is slower and more exact.
+    #[arg(long, value_parser = ["euler", "heun"])]
+    sampler: Option<String>,
+    /// Another width than the model's, pixels.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Another height than the model's, pixels.
+    #[arg(long)]
+    height: Option<usize>,
+    /// A model folder; the one that ships by default.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// A folder, where nothing is overwritten, or a .png for a single picture.
+    #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
+    output: PathBuf,
+    /// Also write all pictures on one sheet.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// Print what was drawn as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    prompt: String,
+    seed: u64,
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let mut prompts = args.prompts.clone();
+    if let Some(file) = &args.prompts_file {
+        prompts.extend(fs::read_to_string(file)?.lines().map(str::to_string).filter(|line| !line.is_empty()));
+    }
+    let seed = args.seed.unwrap_or_else(fresh_seed);
+    let task = GenerateTask {
+        prompts,
+        negative_prompt: args.negative_prompt.clone(),
+        count: args.count as usize,
+        seed,
+        guidance_scale: args.guidance_scale,
+        num_inference_steps: args.steps,
+        sampler: args.sampler.as_deref().map(|name| if name == "heun" { Sampler::Heun } else { Sampler::Euler }),
+        height: args.height,
+        width: args.width,
+    };
+    let output = Output::resolve(&args.output, task.prompts.len() * task.count)?;
+    let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
+    if args.seed.is_none() {
+        eprintln!("seed {seed}");
+    }
+    let mut lines = vec![];
+    let mut pictures: Vec<Pictures> = vec![];
+    let generated = rebus_tasks::generate(&*model, &task, &mut progress::Drawing::new(), |drawing| {
+        for image in drawing.picture.to_images() {
+            let file = output.write(&image, &drawing.prompt, drawing.seed, &[])?;
+            if !args.json {
+                println!("{}", file.display());
+            }
+            lines.push(Line { prompt: drawing.prompt.clone(), seed: drawing.seed, file });
+        }
+        pictures.push(drawing.picture.clone());
+        Ok(())
+    })?;
+    for warning in &generated.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(sheet) = &args.sheet {
+        write_sheet(sheet, &pictures, task.count)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
+    }
+    Ok(())
+}
+
+/// All pictures on one sheet, a row a prompt where several of each were drawn.
+pub(crate) fn write_sheet(file: &Path, pictures: &[Pictures], per_row: usize) -> Result<(), Failure> {
+    let images: Vec<_> = pictures.iter().flat_map(Pictures::to_images).collect();
+    let columns = if per_row > 1 { per_row } else { images.len().clamp(1, 8) };
+    write_png(file, &contact_sheet(&images, columns, 4, [255; 3]), &[])?;
+    Ok(())
+}
+
+/// A seed that differs from run to run.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    let process = RandomState::new().hash_one(std::process::id());
+    // Short enough to be read aloud.
+    u64::from(rand_word(process) >> 1)
+}
+
+fn rand_word(key: u64) -> u32 {
+    use rand::Rng;
+    stream(key, Purpose::Other, 0, 0).next_u32()
+}

@@ -1,0 +1,98 @@
+//! The command line: a file a subcommand, each thin: parse, call, print.
+//!
+//! Standard output is for results; progress, warnings and errors go to standard error.
+
+mod completions;
+mod data;
+mod demo;
+mod doctor;
+mod eval;
+mod export;
+mod failure;
+mod generate;
+mod manual;
+mod model;
+mod progress;
+mod recipe;
+mod runs;
+mod show;
+mod train;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+
+/// Cross-modal picture making: learn from captioned pictures, then draw from words.
+#[derive(Debug, Parser)]
+#[command(name = "rebus", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// Say less: no progress, errors only.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Draw pictures from words with the model that ships, and show them on a page.
+    Demo(demo::Args),
+    /// Draw pictures from words.
+    Generate(generate::Args),
+    /// Learn from a collection of captioned pictures.
+    Train(train::Args),
+    /// The recipes that are built in.
+    Recipe(recipe::Args),
+    /// Make a model folder of a run.
+    Export(export::Args),
+    /// Loss curves and a table of one or more runs.
+    Runs(runs::Args),
+    /// Measure how well a model draws what it is told.
+    Eval(eval::Args),
+    /// Look at a collection before training, or change its format.
+    Data(data::Args),
+    /// What a model folder is.
+    Model(model::Args),
+    /// Devices, speed, and what is missing on this machine.
+    Doctor(doctor::Args),
+    /// Completions for a shell, on standard output.
+    Completions(completions::Args),
+    /// The manual page, on standard output.
+    Manual(manual::Args),
+}
+
+/// Runs the command line and says which code to exit with: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
+pub(crate) fn run() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    let level = if cli.quiet { tracing::Level::ERROR } else { tracing::Level::WARN };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+    progress::QUIET.store(cli.quiet, std::sync::atomic::Ordering::Relaxed);
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Recipe(args) => recipe::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Data(args) => data::run(&args),
+        Command::Model(args) => model::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The model that serves where the user names none.
+
+use std::{path::Path, sync::Arc};
+
+use rebus_models::{Model, ModelError, ModelFolder, registry};
+use rebus_nn::burn::tensor::Device;
+
+/// The model in `folder`; without one, the one that `REBUS_MODEL` names; without that, the one that ships.
+///
+/// # Errors
+/// No model there, a damaged file, a family that this release does not know.
+pub fn model(folder: Option<&Path>, device: &Device) -> Result<Arc<dyn Model>, ModelError> {
+    registry::open_folder(model_folder(folder)?, device)
+}
+
+/// The model that serves where none is named.
+///
+/// # Errors
+/// As [`model`].
+pub fn default_model(device: &Device) -> Result<Arc<dyn Model>, ModelError> {
+    model(None, device)
+}
+
+/// The folder of [`model`], read and checked, not yet a network.
+pub(crate) fn model_folder(folder: Option<&Path>) -> Result<ModelFolder, ModelError> {
+    let named = std::env::var_os("REBUS_MODEL").filter(|value| !value.is_empty());
+    match (folder, named) {
+        (Some(folder), _) => ModelFolder::read(folder),
+        (None, Some(named)) => ModelFolder::read(Path::new(&named)),
+        (None, None) => shipped(),
+    }
+}
+
+#[cfg(feature = "assets")]
+fn shipped() -> Result<ModelFolder, ModelError> {
+    let asset = rebus_assets::emoji();
+    let place = Path::new("(inside the program)").join(asset.name);
+    ModelFolder::from_files(&place, |name| {
+        let file = asset.file(name).ok_or_else(|| ModelError::NoModel { folder: place.clone() })?;
+        Ok(file.to_vec())
+    })
+}
+
+#[cfg(not(feature = "assets"))]
+fn shipped() -> Result<ModelFolder, ModelError> {
+    let folder = Path::new("(this build ships no model: give --model, or build with the feature assets)");
+    Err(ModelError::NoModel { folder: folder.to_path_buf() })
+}
