@@ -1,6 +1,6 @@
 //! Words to pictures.
 
-use rebus_data::Pictures;
+use image::DynamicImage;
 use rebus_models::{
     GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler,
 };
@@ -40,8 +40,8 @@ pub struct Drawing {
     pub prompt: String,
     /// The seed that draws it again alone.
     pub seed: u64,
-    /// A batch of one.
-    pub picture: Pictures,
+    /// The picture, 8 bits a channel.
+    pub picture: DynamicImage,
 }
 
 /// What was drawn, and what the user should know.
@@ -71,7 +71,7 @@ pub fn generate(
         verb: "generate",
         able: able("generate"),
     })?;
-    let mut result = Generated { drawings: vec![], warnings: warnings(model, task) };
+    let mut result = Generated { drawings: vec![], warnings: warnings(model, task)? };
     let wishes: Vec<(&str, u64)> = task
         .prompts
         .iter()
@@ -93,8 +93,8 @@ pub fn generate(
         request.sampler = task.sampler.unwrap_or_default();
         (request.height, request.width) = (task.height, task.width);
         let pictures = generator.generate(&request, observer)?;
-        for (i, &(prompt, seed)) in wishes.iter().enumerate() {
-            let drawing = Drawing { prompt: prompt.to_string(), seed, picture: pictures.get(i) };
+        for (&(prompt, seed), picture) in wishes.iter().zip(pictures.to_images()?) {
+            let drawing = Drawing { prompt: prompt.to_string(), seed, picture };
             ready(&drawing)?;
             result.drawings.push(drawing);
         }
@@ -103,8 +103,8 @@ pub fn generate(
 }
 
 /// What was asked for and will not be done.
-fn warnings(model: &dyn Model, task: &GenerateTask) -> Vec<String> {
-    let Some(options) = model.generate().map(|generator| generator.options()) else { return vec![] };
+fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskError> {
+    let Some(options) = model.generate().map(|generator| generator.options()) else { return Ok(vec![]) };
     let family = &model.info().family;
     let mut warnings = vec![];
     let mut unless = |allowed: bool, given: bool, what: &str| {
@@ -120,10 +120,10 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Vec<String> {
     unless(options.size, task.height.is_some() || task.width.is_some(), "a size");
     if let Some(conditioner) = model.conditioner() {
         for prompt in task.prompts.iter().chain(&task.negative_prompt) {
-            if let Some(rest) = conditioner.truncation(prompt) {
+            if let Some(rest) = conditioner.truncation(prompt)? {
                 warnings.push(format!("the prompt is longer than the model reads; this was cut off: \"{rest}\""));
             }
         }
     }
-    warnings
+    Ok(warnings)
 }

@@ -11,5 +11,8 @@ pub trait Conditioner: Send + Sync {
     fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError>;
 
     /// What of a text will be left out because the text is longer than the context, if anything.
-    fn truncation(&self, text: &str) -> Option<String>;
+    ///
+    /// # Errors
+    /// The tokenizer cannot read the text.
+    fn truncation(&self, text: &str) -> Result<Option<String>, ModelError>;
 }

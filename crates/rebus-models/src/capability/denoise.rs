@@ -26,10 +26,17 @@ pub trait Denoise: Send + Sync {
 
     /// The network. `x_t` is `[batch, channel, height, width]`, `times` `[batch]` in 0 (picture) to 1 (noise), the
     /// condition has `batch` entries. Samples do not influence each other.
-    fn predict(&self, x_t: Tensor<4>, times: Tensor<1>, condition: &Condition) -> Tensor<4>;
+    ///
+    /// # Errors
+    /// A condition that the network cannot take.
+    fn predict(&self, x_t: Tensor<4>, times: Tensor<1>, condition: &Condition)
+    -> Result<Tensor<4>, ModelError>;
 
     /// The condition of nothing said, `batch` entries.
-    fn unconditional(&self, batch: usize) -> Condition;
+    ///
+    /// # Errors
+    /// The tokenizer cannot read the empty text.
+    fn unconditional(&self, batch: usize) -> Result<Condition, ModelError>;
 
     /// Latents to pictures in -1..1; the identity for a family that works on pixels.
     fn decode(&self, latent: Tensor<4>) -> Tensor<4> {

@@ -51,7 +51,7 @@ impl FlowObjective {
             value: "none".to_string(),
             rule: "the flow reads captions, and so needs a tokenizer".to_string(),
         })?;
-        config.text.vocabulary = tokenizer.vocabulary();
+        config.text.vocabulary = tokenizer.vocab_size();
         config.validate()?;
         let [channels, height, width] = spec.picture_shape;
         config.validate_size(height, width)?;
@@ -83,7 +83,7 @@ impl FlowObjective {
             }
         }
         let dropout = learning.then_some((settings.word_dropout, key));
-        let captions = modality::tokenize(&self.tokenizer, &captions, self.config.text.context, dropout, device);
+        let captions = modality::tokenize(&self.tokenizer, &captions, self.config.text.context, dropout, device)?;
 
         let noise = normal(pictures.dims(), key, Purpose::Noise, device);
         let times = Tensor::<1>::from_floats(times.as_slice(), device);

@@ -67,10 +67,10 @@ impl FlowModel {
 }
 
 impl FlowModel {
-    fn encode(&self, texts: &[String]) -> Embedding {
+    fn encode(&self, texts: &[String]) -> Result<Embedding, ModelError> {
         let context = self.config.text.context;
-        let tokens = modality::tokenize(&self.tokenizer, texts, context, None, &self.device);
-        self.network.text.forward(tokens)
+        let tokens = modality::tokenize(&self.tokenizer, texts, context, None, &self.device)?;
+        Ok(self.network.text.forward(tokens))
     }
 }
 
@@ -95,11 +95,11 @@ impl Model for FlowModel {
 impl Conditioner for FlowModel {
     fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError> {
         let texts: Vec<String> = inputs.iter().map(|Input::Text(text)| text.clone()).collect();
-        Ok(Condition::of("text", self.encode(&texts)))
+        Ok(Condition::of("text", self.encode(&texts)?))
     }
 
-    fn truncation(&self, text: &str) -> Option<String> {
-        self.tokenizer.truncation(text, self.config.text.context)
+    fn truncation(&self, text: &str) -> Result<Option<String>, ModelError> {
+        Ok(self.tokenizer.truncation(text, self.config.text.context)?)
     }
 }
 
@@ -113,18 +113,23 @@ impl Denoise for FlowModel {
         Ok([self.info.picture_shape[0], height, width])
     }
 
-    fn predict(&self, x_t: Tensor<4>, times: Tensor<1>, condition: &Condition) -> Tensor<4> {
+    fn predict(
+        &self,
+        x_t: Tensor<4>,
+        times: Tensor<1>,
+        condition: &Condition,
+    ) -> Result<Tensor<4>, ModelError> {
         match condition.main() {
-            Some(text) => self.network.forward(x_t, times, text),
+            Some(text) => Ok(self.network.forward(x_t, times, text)),
             None => {
-                let nothing = self.encode(&vec![String::new(); x_t.dims()[0]]);
-                self.network.forward(x_t, times, &nothing)
+                let nothing = self.encode(&vec![String::new(); x_t.dims()[0]])?;
+                Ok(self.network.forward(x_t, times, &nothing))
             }
         }
     }
 
-    fn unconditional(&self, batch: usize) -> Condition {
-        Condition::of("text", self.encode(&vec![String::new(); batch]))
+    fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {
+        Ok(Condition::of("text", self.encode(&vec![String::new(); batch])?))
     }
 
     fn device(&self) -> Device {

@@ -1,7 +1,7 @@
 //! Texts to the whole numbers that a text encoder reads.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use rebus_data::{Tokenizer, random::uniform};
+use rebus_data::{DataError, Tokenizer, random::uniform};
 use rebus_nn::random::{Key, Purpose};
 
 /// Texts as tokens.
@@ -15,17 +15,20 @@ pub struct TextTokens {
 
 /// Tokens of texts, cut at `length`. With `word_dropout`, each token is left out with that probability, by a stream
 /// of each sample's own.
+///
+/// # Errors
+/// A tokenizer that the user gave has no token for some part of a text.
 pub fn tokenize(
     tokenizer: &Tokenizer,
     texts: &[String],
     length: usize,
     word_dropout: Option<(f32, Key)>,
     device: &Device,
-) -> TextTokens {
+) -> Result<TextTokens, DataError> {
     let mut ids = Vec::with_capacity(texts.len() * length);
     let mut mask = Vec::with_capacity(texts.len() * length);
     for (sample, text) in texts.iter().enumerate() {
-        let tokens = tokenizer.encode(text, length);
+        let tokens = tokenizer.encode(text, length)?;
         ids.extend(tokens.ids.iter().map(|&id| i64::from(id)));
         let mut counts = if text.is_empty() { vec![false; length] } else { tokens.mask };
         if let Some((probability, key)) = word_dropout {
@@ -37,8 +40,8 @@ pub fn tokenize(
         mask.extend(counts);
     }
     let shape = [texts.len(), length];
-    TextTokens {
+    Ok(TextTokens {
         ids: Tensor::from_data(TensorData::new(ids, shape), device),
         mask: Tensor::from_data(TensorData::new(mask, shape), device),
-    }
+    })
 }

@@ -23,15 +23,15 @@ impl<D: Denoise> Generate for D {
         let steps = checked_steps(request.num_inference_steps.unwrap_or(self.default_steps()))?;
         let scale = checked_guidance(request.guidance_scale.unwrap_or(self.default_guidance()))?;
         let count = request.seeds.len();
-        let condition = request.condition.clone().unwrap_or_else(|| self.unconditional(count));
-        let negative = request.negative.clone().unwrap_or_else(|| self.unconditional(count));
+        let condition = request.condition.clone().map_or_else(|| self.unconditional(count), Ok)?;
+        let negative = request.negative.clone().map_or_else(|| self.unconditional(count), Ok)?;
 
         let shape = [count, channels, rows, columns];
         let mut x = normal_per_seed(shape, &request.seeds, Purpose::Noise, 0, &self.device());
         let velocity = |x: Tensor<4>, t: f64| guided(self, x, t, &condition, &negative, scale);
         for step in 0..steps {
             let (from, to) = (time(step, steps), time(step + 1, steps));
-            x = request.sampler.step(&velocity, x, from, to);
+            x = request.sampler.step(&velocity, x, from, to)?;
             let preview = || modality::from_tensor(self.decode(x.clone()));
             if observer.step(step + 1, steps, &preview).is_break() {
                 return Err(ModelError::Interrupted);

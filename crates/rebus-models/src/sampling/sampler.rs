@@ -17,20 +17,23 @@ pub enum Sampler {
 
 impl Sampler {
     /// From time `from` to time `to` along `velocity(x, t)`, which is the derivative of x by t.
-    pub fn step(
+    ///
+    /// # Errors
+    /// What `velocity` answered.
+    pub fn step<E>(
         self,
-        velocity: &dyn Fn(Tensor<4>, f64) -> Tensor<4>,
+        velocity: &dyn Fn(Tensor<4>, f64) -> Result<Tensor<4>, E>,
         x: Tensor<4>,
         from: f64,
         to: f64,
-    ) -> Tensor<4> {
-        let here = velocity(x.clone(), from);
+    ) -> Result<Tensor<4>, E> {
+        let here = velocity(x.clone(), from)?;
         let euler = x.clone() + here.clone() * (to - from);
         match self {
-            Self::Euler => euler,
+            Self::Euler => Ok(euler),
             Self::Heun => {
-                let there = velocity(euler, to);
-                x + (here + there) * ((to - from) / 2.0)
+                let there = velocity(euler, to)?;
+                Ok(x + (here + there) * ((to - from) / 2.0))
             }
         }
     }
@@ -47,7 +50,7 @@ mod tests {
         let mut x = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
         for step in 0..steps {
             let time = |step: usize| 1.0 - step as f64 / steps as f64;
-            x = sampler.step(&|x, _| x, x, time(step), time(step + 1));
+            x = sampler.step::<()>(&|x, _| Ok(x), x, time(step), time(step + 1)).unwrap();
         }
         (f64::from(x.into_scalar::<f32>()) - (-1f64).exp()).abs()
     }
