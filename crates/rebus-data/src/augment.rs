@@ -83,3 +83,7 @@ pub fn jitter(image: DynamicImage, amount: ColorJitter) -> DynamicImage {
         _ => DynamicImage::ImageRgb8(colors.into_rgb8()),
     }
 }
+
+#[cfg(test)]
+#[path = "tests/augment.rs"]
+mod tests;

@@ -134,3 +134,7 @@ pub fn caption_column(collection: &dyn Collection) -> Option<&str> {
 pub(crate) fn column_names(collection: &dyn Collection) -> String {
     collection.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+#[path = "tests/captions.rs"]
+mod tests;

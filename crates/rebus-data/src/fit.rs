@@ -145,3 +145,7 @@ fn buckets(size: Size, step: u32) -> Vec<Size> {
     }
     sizes
 }
+
+#[cfg(test)]
+#[path = "tests/fit.rs"]
+mod tests;

@@ -22,6 +22,8 @@ mod order;
 pub mod picture;
 pub mod sheet;
 pub mod split;
+#[cfg(test)]
+mod testing;
 pub mod tokenizer;
 pub mod write;
 

@@ -214,3 +214,7 @@ impl Drop for Loader {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/loader.rs"]
+mod tests;

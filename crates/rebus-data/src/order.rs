@@ -218,3 +218,7 @@ impl Iterator for Planner {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/order.rs"]
+mod tests;

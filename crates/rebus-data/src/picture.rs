@@ -229,3 +229,7 @@ fn to_byte(value: f32) -> u8 {
     // `as` clamps, and turns what is not a number into 0.
     ((value + 1.0) * 127.5).round() as u8
 }
+
+#[cfg(test)]
+#[path = "tests/picture.rs"]
+mod tests;

@@ -52,3 +52,7 @@ fn place(caption: &str) -> f64 {
     // 53 bits, which a float holds exactly.
     (low >> 11) as f64 / (1u64 << 53) as f64
 }
+
+#[cfg(test)]
+#[path = "tests/split.rs"]
+mod tests;

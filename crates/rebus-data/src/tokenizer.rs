@@ -292,3 +292,7 @@ impl Tokenizer {
 fn wrong(place: &str, error: impl ToString) -> DataError {
     DataError::Tokenizer { place: place.to_string(), reason: error.to_string() }
 }
+
+#[cfg(test)]
+#[path = "tests/tokenizer.rs"]
+mod tests;
