@@ -13,6 +13,6 @@ pub mod random;
 pub mod record;
 
 pub use batch::{Batch, Column, Pictures};
-pub use collection::Collection;
+pub use collection::{Collection, OpenOptions, open};
 pub use error::DataError;
 pub use record::{ColumnInfo, ColumnKind, EncodedPicture, Field, Record};
