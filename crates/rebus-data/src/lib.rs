@@ -8,11 +8,13 @@
 
 pub mod batch;
 pub mod collection;
+pub mod convert;
 pub mod error;
 pub mod random;
 pub mod record;
 
 pub use batch::{Batch, Column, Pictures};
 pub use collection::{Collection, OpenOptions, open};
+pub use convert::{Format, Report, convert};
 pub use error::DataError;
-pub use record::{ColumnInfo, ColumnKind, EncodedPicture, Field, Record};
+pub use record::{Broken, ColumnInfo, ColumnKind, EncodedPicture, Field, Record};

@@ -77,6 +77,15 @@ pub struct ColumnInfo {
     pub kind: ColumnKind,
 }
 
+/// A record that could not be read or used, as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Broken {
+    /// The record's key, or its number where the key itself cannot be read.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 impl Record {
     /// The text in a column: a text as it is, a list joined by commas in its own order.
     pub fn text(&self, column: &str) -> Option<String> {

@@ -8,10 +8,12 @@ mod cache;
 mod captions;
 mod cells;
 mod classes;
-mod files;
+pub(crate) mod files;
 mod fingerprint;
 mod imagefolder;
 pub(crate) mod json;
+#[cfg(test)]
+pub(crate) mod memory;
 mod metadata;
 mod open;
 mod parquet;
