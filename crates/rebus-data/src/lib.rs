@@ -10,6 +10,7 @@ pub mod batch;
 pub mod collection;
 pub mod convert;
 pub mod error;
+pub mod inspect;
 pub mod random;
 pub mod record;
 
@@ -17,4 +18,5 @@ pub use batch::{Batch, Column, Pictures};
 pub use collection::{Collection, OpenOptions, open};
 pub use convert::{Format, Report, convert};
 pub use error::DataError;
+pub use inspect::{InspectOptions, Inspection, inspect};
 pub use record::{Broken, ColumnInfo, ColumnKind, EncodedPicture, Field, Record};
