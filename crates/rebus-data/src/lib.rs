@@ -8,7 +8,9 @@
 
 pub mod batch;
 pub mod collection;
+pub mod convert;
 pub mod error;
+pub mod inspect;
 pub mod random;
 pub mod record;
 
@@ -36,6 +38,8 @@ pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
 pub use write::{write_atomic, write_png};
 
 pub use batch::{Batch, Column, Pictures};
-pub use collection::Collection;
+pub use collection::{Collection, OpenOptions, open};
+pub use convert::{Format, Report, convert};
 pub use error::DataError;
-pub use record::{ColumnInfo, ColumnKind, EncodedPicture, Field, Record};
+pub use inspect::{InspectOptions, Inspection, inspect};
+pub use record::{Broken, ColumnInfo, ColumnKind, EncodedPicture, Field, Record};

@@ -29,6 +29,19 @@ pub enum Field {
     Picture(EncodedPicture),
 }
 
+impl Field {
+    /// The kind of column that holds it.
+    pub fn kind(&self) -> ColumnKind {
+        match self {
+            Self::Text(_) => ColumnKind::Text,
+            Self::List(_) => ColumnKind::List,
+            Self::Integer(_) => ColumnKind::Integer,
+            Self::Real(_) => ColumnKind::Real,
+            Self::Picture(_) => ColumnKind::Picture,
+        }
+    }
+}
+
 /// The bytes of a picture's file, not yet decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedPicture {
@@ -62,6 +75,15 @@ pub struct ColumnInfo {
     pub name: String,
     /// The kind of its fields.
     pub kind: ColumnKind,
+}
+
+/// A record that could not be read or used, as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Broken {
+    /// The record's key, or its number where the key itself cannot be read.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 impl Record {

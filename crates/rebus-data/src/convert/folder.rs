@@ -1,0 +1,54 @@
+//! Writes the imagefolder convention: `metadata.jsonl` and a file a picture.
+
+use std::{
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::{Output, Writer};
+use crate::{ColumnInfo, DataError, Field, collection::json};
+
+pub(crate) struct Folder {
+    root: PathBuf,
+    lines: BufWriter<fs_err::File>,
+    /// Another picture than the main one has its column's name in its file's.
+    main: String,
+}
+
+impl Folder {
+    pub(crate) fn create(root: &Path, columns: &[ColumnInfo]) -> Result<Self, DataError> {
+        let lines = BufWriter::new(fs_err::File::create(root.join("metadata.jsonl"))?);
+        Ok(Self { root: root.to_path_buf(), lines, main: super::names::main_column(columns) })
+    }
+}
+
+impl Writer for Folder {
+    fn write(&mut self, output: Output) -> Result<(), DataError> {
+        let mut line = Map::new();
+        for (column, extension) in &output.extensions {
+            let Some(picture) = output.record.picture(column) else { continue };
+            let name = if *column == self.main {
+                format!("{}.{extension}", output.stem)
+            } else {
+                format!("{}.{}.{extension}", output.stem, super::names::clean(column))
+            };
+            let path = self.root.join(&name);
+            if let Some(parent) = path.parent() {
+                fs_err::create_dir_all(parent)?;
+            }
+            fs_err::write(path, &picture.bytes)?;
+            let key = if column == "image" { "file_name".to_string() } else { format!("{column}_file_name") };
+            line.insert(key, Value::from(name));
+        }
+        let fields = output.record.fields.iter().filter(|(_, field)| !matches!(field, Field::Picture(_)));
+        line.extend(fields.filter_map(|(name, field)| Some((name.clone(), json::value(field)?))));
+        writeln!(self.lines, "{}", Value::from(line))?;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), DataError> {
+        Ok(self.lines.flush()?)
+    }
+}

@@ -1,0 +1,179 @@
+//! From any collection to a file format of one's choice, with the original bytes of the pictures and all columns.
+
+mod folder;
+mod names;
+mod parquet;
+mod staging;
+mod webdataset;
+
+use std::path::{Path, PathBuf};
+
+use crate::{Broken, Collection, ColumnInfo, ColumnKind, DataError, Field, Record, collection::schema::fit};
+use staging::Staging;
+
+/// A format that can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Format {
+    /// Tar shards of 1,000 records, `NAME-000000.tar` and so on, in a folder called NAME.
+    Webdataset,
+    /// One Parquet file as Hugging Face `datasets` writes it; a path that does not end in `.parquet` is a folder for it.
+    Parquet,
+    /// A folder of pictures with `metadata.jsonl`, the imagefolder convention.
+    Folder,
+}
+
+/// What a conversion did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// The format written.
+    pub format: Format,
+    /// Where it lies.
+    pub output: PathBuf,
+    /// How many records were written.
+    pub records: usize,
+    /// The records that were left out, and why.
+    pub broken: Vec<Broken>,
+    /// How many files there are.
+    pub files: usize,
+    /// Their size together, in bytes.
+    pub bytes: u64,
+}
+
+/// Writes records one after another; every error is fatal.
+trait Writer {
+    fn write(&mut self, record: Output) -> Result<(), DataError>;
+    fn finish(self: Box<Self>) -> Result<(), DataError>;
+}
+
+/// A record, and how its files are called.
+struct Output {
+    record: Record,
+    /// A relative name without extension and without dots, unlike that of any other record.
+    stem: String,
+    /// The extension of each picture by column.
+    extensions: Vec<(String, &'static str)>,
+}
+
+/// Writes a collection in another format. Records that cannot be read are left out and reported.
+///
+/// Everything is written under another name beside the output, synced, and renamed at the end: the output is whole or
+/// not there. `observer` hears (done, total) after each record.
+///
+/// # Errors
+/// The output exists and is not empty; the format cannot hold a column; no record at all can be written; writing fails.
+pub fn convert(
+    collection: &dyn Collection,
+    format: Format,
+    out: &Path,
+    observer: &mut dyn FnMut(usize, usize),
+) -> Result<Report, DataError> {
+    let columns = collection.columns();
+    check_columns(format, columns)?;
+    let staging = Staging::beside(out, format)?;
+    let mut writer: Box<dyn Writer> = match format {
+        Format::Webdataset => Box::new(webdataset::Shards::new(staging.path(), &staging.name())),
+        Format::Parquet => {
+            Box::new(parquet::Table::create(&staging.file("train-00000-of-00001.parquet"), columns)?)
+        }
+        Format::Folder => Box::new(folder::Folder::create(staging.path(), columns)?),
+    };
+    let mut names = names::Names::default();
+    let (mut records, mut broken) = (0, Vec::new());
+    let total = collection.len();
+    for index in 0..total {
+        let prepared = collection
+            .record(index)
+            .map_err(|error| error.to_string())
+            .and_then(|record| prepare(format, fitted(record, columns), index, &mut names));
+        match prepared {
+            Ok(output) => {
+                writer.write(output)?;
+                records += 1;
+            }
+            Err(reason) => broken.push(Broken { key: key(collection, index), reason }),
+        }
+        observer(index + 1, total);
+    }
+    if let (0, Some(first)) = (records, broken.first()) {
+        let reason = format!(
+            "all of its {total} records are broken, the first, `{}`, because: {}",
+            first.key, first.reason
+        );
+        return Err(DataError::CannotWrite { format: format.name(), reason });
+    }
+    writer.finish()?;
+    let (files, bytes) = staging.finish()?;
+    Ok(Report { format, output: out.to_path_buf(), records, broken, files, bytes })
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Webdataset => "webdataset",
+            Self::Parquet => "parquet",
+            Self::Folder => "a folder",
+        }
+    }
+}
+
+/// Refuses columns that would come back as something else.
+fn check_columns(format: Format, columns: &[ColumnInfo]) -> Result<(), DataError> {
+    let refuse = |reason: String| Err(DataError::CannotWrite { format: format.name(), reason });
+    let pictures = columns.iter().filter(|column| column.kind == ColumnKind::Picture);
+    match format {
+        Format::Parquet => Ok(()),
+        Format::Webdataset => match pictures.into_iter().find(|column| column.name.contains(['.', '/'])) {
+            Some(column) => {
+                refuse(format!("the picture column `{}` has a dot or slash in its name", column.name))
+            }
+            None => Ok(()),
+        },
+        Format::Folder => {
+            let mut names = columns.iter().filter(|column| column.kind != ColumnKind::Picture);
+            match names.find(|column| column.name == "file_name" || column.name.ends_with("_file_name")) {
+                Some(column) => refuse(format!("there a column called `{}` names pictures", column.name)),
+                None if pictures.count() == 0 => refuse("it has no column of pictures".to_string()),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Every value in its column's kind, in the order of the columns.
+fn fitted(record: Record, columns: &[ColumnInfo]) -> Record {
+    let mut given = record.fields;
+    let fields = columns
+        .iter()
+        .filter_map(|column| Some((column.name.clone(), fit(given.swap_remove(&column.name)?, column.kind))));
+    Record { key: record.key, fields: fields.collect() }
+}
+
+/// Finds names for the record's files, or says why there are none.
+fn prepare(format: Format, record: Record, index: usize, names: &mut names::Names) -> Result<Output, String> {
+    let pictures = record.fields.iter().filter_map(|(column, field)| match field {
+        Field::Picture(picture) => Some((column, picture)),
+        _ => None,
+    });
+    let mut extensions = Vec::new();
+    let mut main = None;
+    for (column, picture) in pictures {
+        main.get_or_insert(picture);
+        if format != Format::Parquet {
+            extensions.push((column.clone(), names::extension(picture)?));
+        }
+    }
+    if main.is_none() && format == Format::Folder {
+        return Err("it has no picture".to_string());
+    }
+    let stem = names.stem(main.map_or(&record.key, |picture| &picture.name), index);
+    Ok(Output { record, stem, extensions })
+}
+
+fn key(collection: &dyn Collection, index: usize) -> String {
+    collection.captions(index).map_or_else(|_| format!("record {index}"), |record| record.key)
+}
+
+#[cfg(test)]
+mod tests;
