@@ -12,6 +12,27 @@ pub mod error;
 pub mod random;
 pub mod record;
 
+mod assemble;
+pub mod augment;
+pub mod captions;
+pub mod config;
+pub mod fit;
+pub mod loader;
+mod order;
+pub mod picture;
+pub mod sheet;
+pub mod split;
+pub mod tokenizer;
+pub mod write;
+
+pub use captions::captions;
+pub use config::DataConfig;
+pub use loader::{Loader, LoaderPlan, Subset};
+pub use sheet::contact_sheet;
+pub use split::{Split, split};
+pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
+pub use write::{write_atomic, write_png};
+
 pub use batch::{Batch, Column, Pictures};
 pub use collection::Collection;
 pub use error::DataError;

@@ -1,0 +1,245 @@
+//! One planned batch made real: records read, pictures decoded, fitted and augmented, captions drawn.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use image::DynamicImage;
+use indexmap::IndexMap;
+
+use crate::{
+    Batch, Collection, Column, ColumnKind, DataError, Field, Pictures, Record,
+    augment::Augment,
+    captions::{Captions, caption_column, column_names},
+    config::DataConfig,
+    fit::Fitter,
+    order::{BatchPlan, Entry},
+    picture,
+    random::{Purpose, stream},
+};
+
+/// A record that cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The record's number in the collection.
+    pub record: usize,
+    /// What was wrong; it names the record or its file.
+    pub reason: String,
+}
+
+/// Everything that turns a plan into a batch; shared by the threads.
+pub(crate) struct Assembler {
+    collection: Arc<dyn Collection>,
+    fitter: Fitter,
+    augment: Augment,
+    captions: Captions,
+    caption_column: Option<String>,
+    label: bool,
+    picture_column: String,
+    max_pixels: u64,
+    /// The records in use.
+    records: Vec<usize>,
+    seed: u64,
+    training: bool,
+    strict: bool,
+    skipped: Mutex<BTreeMap<usize, Skipped>>,
+}
+
+struct Sample {
+    key: String,
+    picture: DynamicImage,
+    text: String,
+    caption: String,
+    label: i64,
+}
+
+impl Assembler {
+    pub fn new(
+        collection: Arc<dyn Collection>,
+        config: &DataConfig,
+        seed: u64,
+        training: bool,
+        strict: bool,
+    ) -> Result<Self, DataError> {
+        let has = |name: &str, kind: ColumnKind| {
+            collection.columns().iter().any(|column| column.name == name && column.kind == kind)
+        };
+        if !has(&config.picture_column, ColumnKind::Picture) {
+            return Err(DataError::NoColumn {
+                location: collection.location().to_path_buf(),
+                field: "picture_column",
+                column: config.picture_column.clone(),
+                columns: column_names(&*collection),
+            });
+        }
+        Ok(Self {
+            fitter: Fitter::new(config)?,
+            augment: Augment::new(config)?,
+            captions: Captions::new(&*collection, config)?,
+            caption_column: caption_column(&*collection).map(str::to_string),
+            label: has("label", ColumnKind::Integer),
+            picture_column: config.picture_column.clone(),
+            max_pixels: config.max_pixels,
+            records: Vec::new(),
+            skipped: Mutex::default(),
+            collection,
+            seed,
+            training,
+            strict,
+        })
+    }
+
+    /// Sets the records in use and gives each record of the collection its bucket, read from the pictures' headers
+    /// where there are several. A record whose header is broken is reported and left out.
+    pub fn choose(&mut self, records: Vec<usize>, workers: usize) -> Result<Vec<usize>, DataError> {
+        let mut buckets = vec![0; self.collection.len()];
+        self.records = records;
+        if self.fitter.sizes().len() < 2 {
+            return Ok(buckets);
+        }
+        let chunk = self.records.len().div_ceil(workers).max(1);
+        let this = &*self;
+        let measured: Vec<Result<usize, DataError>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = this
+                .records
+                .chunks(chunk)
+                .map(|chunk| {
+                    scope.spawn(move || chunk.iter().map(|&record| this.measure(record)).collect::<Vec<_>>())
+                })
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        });
+        if measured.len() != self.records.len() {
+            return Err(DataError::Worker);
+        }
+        let mut whole = Vec::new();
+        for (&record, bucket) in self.records.iter().zip(measured) {
+            match bucket {
+                Ok(bucket) => {
+                    buckets[record] = bucket;
+                    whole.push(record);
+                }
+                Err(error) => self.skip(record, error)?,
+            }
+        }
+        if whole.is_empty() {
+            return Err(self.all_broken());
+        }
+        self.records = whole;
+        Ok(buckets)
+    }
+
+    pub fn records(&self) -> &[usize] {
+        &self.records
+    }
+
+    pub fn skipped(&self) -> MutexGuard<'_, BTreeMap<usize, Skipped>> {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a batch; `None` where every record of a validation batch is broken, or where `stop` was set meanwhile.
+    pub fn batch(&self, plan: &BatchPlan, stop: &AtomicBool) -> Result<Option<Batch>, DataError> {
+        let mut samples = Vec::with_capacity(plan.entries.len());
+        for entry in &plan.entries {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            samples.extend(self.entry(entry, plan.bucket)?);
+        }
+        if samples.is_empty() { Ok(None) } else { self.stack(samples).map(Some) }
+    }
+
+    pub fn all_broken(&self) -> DataError {
+        let first = self.skipped().values().next().map_or_else(String::new, |skipped| skipped.reason.clone());
+        DataError::AllBroken {
+            location: self.collection.location().to_path_buf(),
+            count: self.records.len(),
+            first,
+        }
+    }
+
+    fn measure(&self, record: usize) -> Result<usize, DataError> {
+        let record = self.collection.record(record)?;
+        let (width, height) = picture::dimensions(self.encoded(&record)?, self.max_pixels)?;
+        Ok(self.fitter.bucket(width, height))
+    }
+
+    /// The sample for a position. In training a broken record gives way to the next in the order, and at last to any
+    /// record in use; in validation it is left out.
+    fn entry(&self, entry: &Entry, bucket: usize) -> Result<Option<Sample>, DataError> {
+        let others = entry.substitutes().chain(self.records.iter().copied());
+        let others = others.take(if self.training { usize::MAX } else { 0 });
+        for record in std::iter::once(entry.record).chain(others) {
+            if self.skipped().contains_key(&record) {
+                continue;
+            }
+            match self.sample(record, entry.position, bucket) {
+                Ok(sample) => return Ok(Some(sample)),
+                Err(error) => self.skip(record, error)?,
+            }
+        }
+        if self.training { Err(self.all_broken()) } else { Ok(None) }
+    }
+
+    fn skip(&self, record: usize, error: DataError) -> Result<(), DataError> {
+        if self.strict {
+            return Err(error);
+        }
+        let reason = error.to_string();
+        self.skipped().entry(record).or_insert_with(|| {
+            tracing::warn!(record, "skipped: {reason}");
+            Skipped { record, reason }
+        });
+        Ok(())
+    }
+
+    fn sample(&self, index: usize, position: u64, bucket: usize) -> Result<Sample, DataError> {
+        let record = self.collection.record(index)?;
+        let picture = picture::decode(self.encoded(&record)?, self.max_pixels)?;
+        let picture = self.fitter.fit(picture, bucket)?;
+        let (picture, text) = if self.training {
+            let mut captions = stream(self.seed, Purpose::Caption, position, 0);
+            let picture = self.augment.apply(picture, &mut stream(self.seed, Purpose::Augment, position, 0));
+            (picture, self.captions.draw(&record, &mut captions))
+        } else {
+            (picture, self.captions.heaviest(&record))
+        };
+        let caption = self.caption_column.as_ref().and_then(|column| record.text(column)).unwrap_or_default();
+        let label = match record.fields.get("label") {
+            Some(Field::Integer(label)) => *label,
+            _ => -1,
+        };
+        Ok(Sample { key: record.key, picture, text, caption, label })
+    }
+
+    fn encoded<'a>(&self, record: &'a Record) -> Result<&'a crate::EncodedPicture, DataError> {
+        record.picture(&self.picture_column).ok_or_else(|| DataError::NoPicture {
+            key: record.key.clone(),
+            column: self.picture_column.clone(),
+        })
+    }
+
+    fn stack(&self, samples: Vec<Sample>) -> Result<Batch, DataError> {
+        let mut keys = Vec::with_capacity(samples.len());
+        let (mut pictures, mut texts, mut captions, mut labels) = (vec![], vec![], vec![], vec![]);
+        for sample in samples {
+            keys.push(sample.key);
+            pictures.push(sample.picture);
+            texts.push(sample.text);
+            captions.push(sample.caption);
+            labels.push(sample.label);
+        }
+        let mut columns = IndexMap::new();
+        columns.insert(self.picture_column.clone(), Column::Pictures(Pictures::from_images(&pictures)?));
+        columns.insert("text".into(), Column::Texts(texts));
+        columns.insert("caption".into(), Column::Texts(captions));
+        if self.label {
+            columns.insert("label".into(), Column::Integers(labels));
+        }
+        Ok(Batch { keys, columns })
+    }
+}

@@ -1,0 +1,136 @@
+//! Writing files that matter: beside the target under a temporary name, synced, renamed, the folder synced.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use image::DynamicImage;
+
+use crate::DataError;
+
+/// Writes a file so that a crash at any moment leaves either the old content or the whole new one.
+///
+/// The folder must exist; a file of that name is replaced.
+///
+/// # Errors
+/// The folder is missing or not writable, or the disk is full; the error names the path.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    try_write(path, bytes).map_err(|source| DataError::Write { path: path.to_path_buf(), source })
+}
+
+/// Writes a PNG with text chunks (name and text, any language) in the manner of [`write_atomic`].
+///
+/// # Errors
+/// As [`write_atomic`] and [`encode_png`].
+pub fn write_png(
+    path: &Path,
+    image: &DynamicImage,
+    text_chunks: &[(String, String)],
+) -> Result<(), DataError> {
+    write_atomic(path, &encode_png(image, text_chunks)?)
+}
+
+/// The bytes of a PNG with text chunks. Depth and channels are kept; a float picture becomes 8 bits.
+///
+/// # Errors
+/// The picture has no pixel, or a chunk's name is not 1 to 79 Latin characters.
+pub fn encode_png(image: &DynamicImage, text_chunks: &[(String, String)]) -> Result<Vec<u8>, DataError> {
+    use png::{BitDepth::*, ColorType::*};
+    let big_endian =
+        |values: &[u16]| values.iter().flat_map(|value| value.to_be_bytes()).collect::<Vec<u8>>();
+    let (color, depth, pixels) = match image {
+        DynamicImage::ImageLuma8(image) => (Grayscale, Eight, image.as_raw().clone()),
+        DynamicImage::ImageLumaA8(image) => (GrayscaleAlpha, Eight, image.as_raw().clone()),
+        DynamicImage::ImageRgb8(image) => (Rgb, Eight, image.as_raw().clone()),
+        DynamicImage::ImageLuma16(image) => (Grayscale, Sixteen, big_endian(image)),
+        DynamicImage::ImageLumaA16(image) => (GrayscaleAlpha, Sixteen, big_endian(image)),
+        DynamicImage::ImageRgb16(image) => (Rgb, Sixteen, big_endian(image)),
+        DynamicImage::ImageRgba16(image) => (Rgba, Sixteen, big_endian(image)),
+        DynamicImage::ImageRgb32F(_) => (Rgb, Eight, image.to_rgb8().into_raw()),
+        other => (Rgba, Eight, other.to_rgba8().into_raw()),
+    };
+    let encode = || -> Result<Vec<u8>, png::EncodingError> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        for (name, text) in text_chunks {
+            encoder.add_itxt_chunk(name.clone(), text.clone())?;
+        }
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&pixels)?;
+        writer.finish()?;
+        Ok(bytes)
+    };
+    encode().map_err(|error| DataError::Encode { format: "PNG", reason: error.to_string() })
+}
+
+fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    #[cfg(unix)]
+    {
+        // The process's mask applies on top; without this the file would be readable by its owner only.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    fs_err::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"two");
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent").join("a.png");
+        let message = write_png(&path, &DynamicImage::new_rgb8(1, 1), &[]).unwrap_err().to_string();
+        assert!(message.contains(&path.display().to_string()), "{message}");
+    }
+
+    #[test]
+    fn a_png_keeps_its_pixels_depth_and_texts() {
+        let texts =
+            [("prompt".to_string(), "a cat, 一只猫".to_string()), ("seed".to_string(), "7".to_string())];
+        let picture =
+            image::ImageBuffer::from_fn(3, 2, |x, y| image::Rgba([1000 * x as u16, 7 * y as u16, 9, 65535]));
+        let bytes = encode_png(&DynamicImage::ImageRgba16(picture.clone()), &texts).unwrap();
+        assert_eq!(image::load_from_memory(&bytes).unwrap(), DynamicImage::ImageRgba16(picture));
+        let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        let read: Vec<_> = reader
+            .info()
+            .utf8_text
+            .iter()
+            .map(|chunk| (chunk.keyword.clone(), chunk.get_text().unwrap()))
+            .collect();
+        assert_eq!(read, texts);
+    }
+
+    #[test]
+    fn a_chunk_without_a_name_is_an_error() {
+        let chunks = [(String::new(), "text".to_string())];
+        assert!(encode_png(&DynamicImage::new_rgb8(1, 1), &chunks).is_err());
+    }
+}
