@@ -34,6 +34,6 @@ pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
 pub use write::{write_atomic, write_png};
 
 pub use batch::{Batch, Column, Pictures};
-pub use collection::Collection;
+pub use collection::{Collection, OpenOptions, open};
 pub use error::DataError;
 pub use record::{ColumnInfo, ColumnKind, EncodedPicture, Field, Record};

@@ -29,6 +29,19 @@ pub enum Field {
     Picture(EncodedPicture),
 }
 
+impl Field {
+    /// The kind of column that holds it.
+    pub fn kind(&self) -> ColumnKind {
+        match self {
+            Self::Text(_) => ColumnKind::Text,
+            Self::List(_) => ColumnKind::List,
+            Self::Integer(_) => ColumnKind::Integer,
+            Self::Real(_) => ColumnKind::Real,
+            Self::Picture(_) => ColumnKind::Picture,
+        }
+    }
+}
+
 /// The bytes of a picture's file, not yet decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedPicture {

@@ -1,1 +1,1 @@
-//! Not yet.
+//! The one training loop.

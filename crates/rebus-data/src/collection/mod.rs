@@ -1,6 +1,27 @@
-//! The trait behind every file format.
+//! The trait behind every file format, and the readers.
+//!
+//! [`open`] looks at a path and picks the reader. Most readers work on [`files`], a folder or an archive behind the
+//! same few functions, so that neither is ever extracted and no name leads out of it.
+
+mod archive;
+mod cache;
+mod captions;
+mod cells;
+mod classes;
+mod files;
+mod fingerprint;
+mod imagefolder;
+pub(crate) mod json;
+mod metadata;
+mod open;
+mod parquet;
+mod pictures;
+pub(crate) mod schema;
+mod webdataset;
 
 use std::{ops::Range, path::Path};
+
+pub use open::{OpenOptions, open};
 
 use crate::{ColumnInfo, DataError, Record};
 
@@ -9,7 +30,7 @@ pub trait Collection: Send + Sync {
     /// Where it lies, as the user named it.
     fn location(&self) -> &Path;
 
-    /// The format's name: `imagefolder`, `captions`, `classes`, `webdataset`, `parquet`.
+    /// The format's name: `imagefolder`, `captions`, `classes`, `pictures`, `webdataset`, `parquet`.
     fn format(&self) -> &'static str;
 
     /// How many records it has, broken ones included.
@@ -44,4 +65,14 @@ pub trait Collection: Send + Sync {
     /// # Errors
     /// A record's captions cannot be read.
     fn fingerprint(&self) -> Result<String, DataError>;
+}
+
+/// The error for a number beyond the end.
+pub(crate) fn check_index(index: usize, len: usize) -> Result<(), DataError> {
+    if index < len { Ok(()) } else { Err(DataError::NoSuchRecord { index, len }) }
+}
+
+/// Runs of one record each, for readers whose records are files of their own.
+pub(crate) fn single_blocks(len: usize) -> Vec<Range<usize>> {
+    (0..len).map(|index| index..index + 1).collect()
 }

@@ -1,0 +1,261 @@
+//! Parquet files as Hugging Face `datasets` writes them: a picture is a struct of `bytes` and `path`, or a plain
+//! binary column. Row groups are decoded when they are needed and a few are kept; the collection itself is never in
+//! memory.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow_array::{Array, RecordBatch};
+use indexmap::IndexMap;
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
+    file::metadata::{ParquetMetaData, ParquetStatisticsPolicy},
+};
+
+use super::{cache::Cache, cells, check_index, files::Files, fingerprint::fingerprint, schema::Schema};
+use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+
+/// A row group larger than this is read in parts.
+const PART_BYTES: usize = 64 << 20;
+
+/// Parquet files, one after another.
+#[derive(Debug)]
+pub(crate) struct Parquet {
+    location: PathBuf,
+    files: Vec<Source>,
+    parts: Vec<Part>,
+    columns: Vec<ColumnInfo>,
+    schema: Schema,
+    whole: Cache<Vec<RecordBatch>>,
+    texts: Cache<Vec<RecordBatch>>,
+}
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    name: String,
+    first: usize,
+    metadata: ArrowReaderMetadata,
+}
+
+/// A row group, or a part of a large one.
+#[derive(Debug)]
+struct Part {
+    file: usize,
+    group: usize,
+    /// Rows of the group before it.
+    skip: usize,
+    rows: Range<usize>,
+    picture_bytes: u64,
+}
+
+impl Parquet {
+    /// Reads the footers of all files.
+    ///
+    /// # Errors
+    /// A file is missing or no Parquet file, or none has a column that can be read.
+    pub(crate) fn open(location: &Path, paths: Vec<PathBuf>, cache_bytes: usize) -> Result<Self, DataError> {
+        let mut opened = Self {
+            location: location.to_path_buf(),
+            files: Vec::new(),
+            parts: Vec::new(),
+            columns: Vec::new(),
+            schema: Schema::default(),
+            whole: Cache::new(cache_bytes),
+            texts: Cache::new(cache_bytes / 4),
+        };
+        let mut rows = 0;
+        for path in paths {
+            rows = opened.add(path, rows)?;
+        }
+        opened.columns = opened.schema.columns();
+        Ok(opened)
+    }
+
+    /// Adds a file whose first row has the given number, and returns the number after its last.
+    fn add(&mut self, path: PathBuf, first: usize) -> Result<usize, DataError> {
+        // Types come from the file's own schema, which knows neither dictionaries nor views; statistics would only
+        // fill memory.
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        let metadata =
+            ArrowReaderMetadata::load(&file(&path)?, options).map_err(|error| broken(&path, error))?;
+        let sounds = sound_columns(metadata.metadata());
+        for field in metadata.schema().fields() {
+            match cells::kind(field).filter(|_| !sounds.contains(field.name())) {
+                Some(kind) => drop(self.schema.observe(field.name(), kind)),
+                None => tracing::warn!(
+                    "{}: column `{}` of type {} is left out",
+                    path.display(),
+                    field.name(),
+                    field.data_type()
+                ),
+            }
+        }
+        let mut row = first;
+        for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
+            let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+            let bytes = usize::try_from(group.total_byte_size()).unwrap_or(0);
+            let size = rows.div_ceil(bytes.div_ceil(PART_BYTES).max(1)).max(1);
+            for skip in (0..rows).step_by(size) {
+                let count = size.min(rows - skip);
+                self.parts.push(Part {
+                    file: self.files.len(),
+                    group: number,
+                    skip,
+                    rows: row + skip..row + skip + count,
+                    picture_bytes: picture_bytes(metadata.metadata(), number),
+                });
+            }
+            row += rows;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.files.push(Source { path, name, first, metadata });
+        Ok(row)
+    }
+
+    /// The part that holds a row.
+    fn part(&self, index: usize) -> Result<usize, DataError> {
+        check_index(index, self.len())?;
+        Ok(self.parts.partition_point(|part| part.rows.end <= index))
+    }
+
+    /// A part's rows, decoded.
+    fn decode(&self, part: &Part, pictures: bool) -> Result<Vec<RecordBatch>, DataError> {
+        let source = &self.files[part.file];
+        let fail = |error: parquet::errors::ParquetError| broken(&source.path, error);
+        let wanted = source.metadata.schema().fields().iter().enumerate().filter_map(|(number, field)| {
+            let (_, kind) = self.schema.get(field.name())?;
+            cells::kind(field)?;
+            (pictures || kind != ColumnKind::Picture).then_some(number)
+        });
+        let mask = ProjectionMask::roots(source.metadata.parquet_schema(), wanted);
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file(&source.path)?, source.metadata.clone());
+        let reader = builder
+            .with_row_groups(vec![part.group])
+            .with_projection(mask)
+            .with_offset(part.skip)
+            .with_limit(part.rows.len())
+            .with_batch_size(part.rows.len().min(1024))
+            .build()
+            .map_err(fail)?;
+        reader.collect::<Result<_, _>>().map_err(|error| fail(error.into()))
+    }
+
+    /// The fields of a row; pictures only where they are asked for.
+    fn read(&self, index: usize, pictures: bool) -> Result<Record, DataError> {
+        let number = self.part(index)?;
+        let part = &self.parts[number];
+        let source = &self.files[part.file];
+        let cache = if pictures { &self.whole } else { &self.texts };
+        let size = |batches: &Vec<RecordBatch>| batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let batches = cache.get(number, || self.decode(part, pictures), size)?;
+        let key = format!("{}#{}", source.name, index - source.first);
+        let mut row = index - part.rows.start;
+        let mut fields = IndexMap::new();
+        for batch in batches.iter() {
+            if row >= batch.num_rows() {
+                row -= batch.num_rows();
+                continue;
+            }
+            for (info, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                let field = match self.schema.get(info.name()) {
+                    Some((_, ColumnKind::Picture)) => picture(&**column, row, source, &key)?,
+                    _ => cells::field(&**column, row),
+                };
+                if let Some(field) = field {
+                    fields.insert(info.name().clone(), self.schema.fit(info.name(), field));
+                }
+            }
+            return Ok(Record { key, fields });
+        }
+        // A group without any column that is read has no batches at all.
+        Ok(Record { key, fields })
+    }
+}
+
+/// The picture in a cell, from the file beside the Parquet file where the cell has only its path.
+fn picture(column: &dyn Array, row: usize, source: &Source, key: &str) -> Result<Option<Field>, DataError> {
+    let Some(cell) = cells::picture(column, row) else { return Ok(None) };
+    let bytes = match (cell.bytes, cell.path) {
+        (Some(bytes), _) => Arc::from(bytes),
+        (None, Some(path)) => {
+            let root = source.path.parent().filter(|root| !root.as_os_str().is_empty());
+            Arc::from(Files::folder(root.unwrap_or(Path::new(".")))?.read(path)?)
+        }
+        (None, None) => return Ok(None),
+    };
+    let name = cell.path.unwrap_or(key).to_string();
+    Ok(Some(Field::Picture(EncodedPicture { name, bytes })))
+}
+
+/// The bytes of a row group's pictures before compression, which tell collections apart without reading them.
+fn picture_bytes(metadata: &ParquetMetaData, group: usize) -> u64 {
+    let columns = metadata.row_group(group).columns().iter();
+    let binary = columns.filter(|column| {
+        column.column_type() == parquet::basic::Type::BYTE_ARRAY
+            && column.column_descr().logical_type_ref().is_none()
+            && column.column_descr().converted_type() == parquet::basic::ConvertedType::NONE
+    });
+    binary.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
+}
+
+/// Columns that the writer calls sounds look as pictures do.
+fn sound_columns(metadata: &ParquetMetaData) -> Vec<String> {
+    let entries = metadata.file_metadata().key_value_metadata();
+    let text = entries.and_then(|all| all.iter().find(|entry| entry.key == "huggingface")?.value.as_ref());
+    let features: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    let features = features.as_ref().and_then(|all| all["info"]["features"].as_object());
+    let sounds = features.into_iter().flatten().filter(|(_, feature)| feature["_type"] == "Audio");
+    sounds.map(|(name, _)| name.clone()).collect()
+}
+
+fn file(path: &Path) -> Result<std::fs::File, DataError> {
+    Ok(fs_err::File::open(path)?.into_parts().0)
+}
+
+fn broken(path: &Path, error: parquet::errors::ParquetError) -> DataError {
+    DataError::BrokenContainer { file: path.to_path_buf(), format: "Parquet", reason: error.to_string() }
+}
+
+impl Collection for Parquet {
+    fn location(&self) -> &Path {
+        &self.location
+    }
+
+    fn format(&self) -> &'static str {
+        "parquet"
+    }
+
+    fn len(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.rows.end)
+    }
+
+    fn columns(&self) -> &[ColumnInfo] {
+        &self.columns
+    }
+
+    fn record(&self, index: usize) -> Result<Record, DataError> {
+        self.read(index, true)
+    }
+
+    fn captions(&self, index: usize) -> Result<Record, DataError> {
+        self.read(index, false)
+    }
+
+    fn blocks(&self) -> Vec<Range<usize>> {
+        self.parts.iter().map(|part| part.rows.clone()).collect()
+    }
+
+    fn fingerprint(&self) -> Result<String, DataError> {
+        fingerprint(self, |index| self.part(index).map_or(0, |part| self.parts[part].picture_bytes))
+    }
+}
