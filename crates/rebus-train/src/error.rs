@@ -203,6 +203,15 @@ pub enum TrainError {
         kept: String,
     },
 
+    /// A folder that a model was to replace holds something else; the user must name another.
+    #[error("{} holds `{name}`, which is no part of a model, and is not replaced; name another folder", folder.display())]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+        /// A file in it.
+        name: String,
+    },
+
     /// A curve could not be drawn.
     #[error("the curves cannot be drawn: {reason}")]
     Plot {

@@ -7,10 +7,13 @@ use std::{
 };
 
 use fs_err as fs;
-use rebus_data::{Pictures, write::write_png};
+use rebus_data::{Pictures, contact_sheet, write::write_png};
 use rebus_models::{GenerateRequest, Input, Objective, Observer, Which};
 
 use crate::{Run, SampleConfig, TrainError, checkpoint};
+
+/// Pixels between two pictures.
+const GAP: u32 = 2;
 
 /// `samples/NNNNNN.png`
 pub(crate) fn path(run: &Run, step: u64) -> PathBuf {
@@ -42,8 +45,8 @@ pub(crate) fn draw(
     let pictures = generate.generate(&request, &mut Stop(stop))?;
     let path = path(run, step);
     fs::create_dir_all(run.samples())?;
-    let sheet = contact_sheet(&pictures, config.columns)?;
-    write_png(&path, &sheet, &[])?;
+    let sheet = contact_sheet(&pictures.to_images()?, config.columns, GAP, "white")?;
+    write_png(&path, &sheet.into(), &[])?;
     Ok(Some(path))
 }
 
