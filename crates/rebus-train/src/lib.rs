@@ -23,6 +23,7 @@ mod keys;
 pub mod log;
 mod observer;
 mod prepare;
+pub mod recipes;
 pub mod recipe;
 pub mod run;
 mod samples;
