@@ -8,7 +8,7 @@ use std::{
 
 use rebus_data::Batch;
 use rebus_models::{Losses, ModelError, Objective, Step};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::{
     Event, Progress, Recipe, Run, TrainError, TrainObserver, checkpoint, checkpoint::State, feed::Feed, log::Log,
