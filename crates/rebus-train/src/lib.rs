@@ -1,1 +1,41 @@
-//! Not yet.
+//! The one training loop, over any model family: recipes, run folders, checkpoints and logs.
+//!
+//! A [`Recipe`] says what a run becomes; [`train`] makes a run folder of it, or goes on with one; [`export`] makes a
+//! model folder of any of its checkpoints.
+//!
+//! ```no_run
+//! use rebus_train::{NoTrainObserver, Source, TrainOptions, recipe, train};
+//! let mut options = TrainOptions::new("runs/mine", burn::tensor::Device::default(), "cpu");
+//! options.data = Some(Source::Path("pictures".into()));
+//! options.recipe = Some(recipe::parse("[model]\nfamily = \"flow\"", "mine")?);
+//! train(&options, &mut NoTrainObserver)?;
+//! # Ok::<(), rebus_train::TrainError>(())
+//! ```
+//!
+//! Knows nothing of tasks, evaluation or faces, and of the families nothing but their names.
+
+mod card;
+pub mod checkpoint;
+pub mod error;
+mod export;
+mod feed;
+mod keys;
+pub mod log;
+mod observer;
+mod prepare;
+pub mod recipes;
+pub mod recipe;
+pub mod run;
+mod samples;
+mod schedule;
+mod train;
+mod trainer;
+
+pub use error::{Difference, TrainError};
+pub use export::{ExportOptions, export};
+pub use observer::{Event, NoTrainObserver, Progress, TrainObserver};
+pub use prepare::{Source, Start, TrainOptions};
+pub use recipe::{ModelSection, Recipe, SampleConfig, TrainConfig};
+pub use run::{Run, RunInfo};
+pub use schedule::learning_rate;
+pub use train::{Outcome, train};

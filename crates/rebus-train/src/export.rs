@@ -1,0 +1,119 @@
+//! A run's weights as a model folder, with all that is known of how it came about.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use fs_err as fs;
+use rebus_data::write::write_atomic;
+use rebus_models::{Losses, Package, Precision, Which};
+use serde_json::json;
+
+use crate::{
+    Recipe, Run, TrainError, card, checkpoint,
+    checkpoint::State,
+    prepare,
+    run::{RunInfo, put},
+    trainer::last_losses,
+};
+
+/// What a model folder tells of the run behind it.
+pub(crate) struct About<'a> {
+    pub info: &'a RunInfo,
+    pub recipe: &'a Recipe,
+    pub state: &'a State,
+    pub losses: &'a Losses,
+}
+
+/// Which weights of a run become a model, and where.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExportOptions {
+    /// The run folder.
+    pub run: PathBuf,
+    /// The step of a checkpoint; the newest by default.
+    pub checkpoint: Option<u64>,
+    /// The weights as they stand instead of their average.
+    pub raw: bool,
+    /// The model folder; an older model there is replaced. The run's `model` by default.
+    pub output: Option<PathBuf>,
+    /// How numbers are stored.
+    pub precision: Precision,
+}
+
+impl ExportOptions {
+    /// The averaged weights of the newest checkpoint, in full precision, into the run's `model`.
+    pub fn new(run: impl Into<PathBuf>) -> Self {
+        Self { run: run.into(), checkpoint: None, raw: false, output: None, precision: Precision::Float32 }
+    }
+}
+
+/// Makes a model folder of a checkpoint, and returns its place.
+///
+/// # Errors
+/// No run or no such checkpoint there, or an output that holds something other than a model.
+pub fn export(options: &ExportOptions, device: &Device) -> Result<PathBuf, TrainError> {
+    let run = Run::new(&options.run);
+    let (info, table) = run.read()?;
+    let recipe = Recipe::resolve(table, &[])
+        .map_err(|error| TrainError::RunFile { file: run.settings(), reason: error.to_string() })?;
+    let (snapshot, state) = match options.checkpoint {
+        Some(step) => checkpoint::read(&run, step)?,
+        None => checkpoint::newest(&run)?.ok_or_else(|| checkpoint::absent(&run, "to export", &[]))?,
+    };
+    let (_, mut objective) = prepare::rebuild(&recipe, &run, device)?;
+    objective.restore(&snapshot, &state.objective)?;
+    let which = if options.raw { Which::Raw } else { Which::Average };
+    let output = options.output.clone().unwrap_or_else(|| run.model());
+    let losses = last_losses(&state);
+    let about = About { info: &info, recipe: &recipe, state: &state, losses: &losses };
+    write(objective.package(which), &about, &output, options.precision)?;
+    Ok(output)
+}
+
+/// Writes a model folder with its provenance and its card, whole or not at all.
+pub(crate) fn write(
+    mut package: Package,
+    about: &About<'_>,
+    output: &Path,
+    precision: Precision,
+) -> Result<(), TrainError> {
+    check_output(output)?;
+    let recipe = toml::to_string(&about.recipe.to_table()?)
+        .map_err(|error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() })?;
+    package.provenance = json!({
+        "data": prepare::name_of(&about.info.data),
+        "fingerprint": about.info.fingerprint,
+        "step": about.state.step,
+        "images_seen": about.state.images_seen,
+        "seed": about.info.seed,
+        "losses": about.losses,
+        "rebus": about.info.version,
+        "recipe": recipe,
+    });
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let temporary = parent.join(format!(".writing-{}", prepare::name_of(output)));
+    if temporary.exists() {
+        fs::remove_dir_all(&temporary)?;
+    }
+    package.write(&temporary, precision)?;
+    write_atomic(&temporary.join("README.md"), card::card(&package, about).as_bytes())?;
+    put(&temporary, output)
+}
+
+/// Only a model, or nothing, may be replaced.
+fn check_output(output: &Path) -> Result<(), TrainError> {
+    if !output.exists() {
+        return Ok(());
+    }
+    let ours = |name: &str| {
+        ["model.json", "tokenizer.json", "README.md"].contains(&name) || name.ends_with(".safetensors")
+    };
+    for entry in fs::read_dir(output)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !ours(&name) {
+            return Err(TrainError::Occupied { folder: output.to_path_buf(), name });
+        }
+    }
+    Ok(())
+}

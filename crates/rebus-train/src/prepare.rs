@@ -1,0 +1,246 @@
+//! From what a person asks for to everything that the loop needs, before anything is written.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use burn::tensor::Device;
+use rebus_data::{Collection, Tokenizer, captions, collection};
+use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
+use toml::Table;
+
+use crate::{Event, Recipe, Run, TrainError, keys, run::RunInfo};
+
+/// A collection, named or already open.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Source {
+    /// Where it lies.
+    Path(PathBuf),
+    /// In memory, or opened with options of one's own.
+    Open(Arc<dyn Collection>),
+}
+
+/// Where the first weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// Random ones, of the recipe's seed.
+    #[default]
+    Fresh,
+    /// Those of a model folder, as far as they fit.
+    Init(PathBuf),
+    /// Those of the run's newest checkpoint.
+    Resume,
+}
+
+/// What to train, on what, and where.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TrainOptions {
+    /// The run folder.
+    pub run: PathBuf,
+    /// The collection; a resumed run finds its own.
+    pub data: Option<Source>,
+    /// The recipe as it was said, see [`recipe::read`](crate::recipe::read); a resumed run has its own.
+    pub recipe: Option<Table>,
+    /// Changes to the recipe, `key=value`.
+    pub set: Vec<String>,
+    /// Where the first weights come from.
+    pub start: Start,
+    /// Where to train.
+    pub device: Device,
+    /// The device's name, for `run.toml`.
+    pub device_name: String,
+    /// Whether a broken record is an error instead of being replaced.
+    pub strict: bool,
+    /// Set from elsewhere, it stops the run as an observer does.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl TrainOptions {
+    /// A fresh run on a device; data and recipe are still to be named.
+    pub fn new(run: impl Into<PathBuf>, device: Device, device_name: &str) -> Self {
+        Self {
+            run: run.into(),
+            data: None,
+            recipe: None,
+            set: vec![],
+            start: Start::Fresh,
+            device,
+            device_name: device_name.to_string(),
+            strict: false,
+            stop: Arc::default(),
+        }
+    }
+}
+
+/// Everything that the loop needs, checked and built.
+pub(crate) struct Prepared {
+    pub recipe: Recipe,
+    pub info: RunInfo,
+    pub collection: Arc<dyn Collection>,
+    pub tokenizer: Option<Arc<Tokenizer>>,
+    pub objective: Box<dyn Objective>,
+    /// How the first weights fitted, where they came from a model.
+    pub initialized: Option<Event>,
+}
+
+/// For a new run.
+pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
+    let said = options.recipe.clone().ok_or(TrainError::Missing { what: "a recipe" })?;
+    let mut recipe = Recipe::resolve(said, &options.set)?;
+    let source = options.data.clone().ok_or(TrainError::Missing { what: "a collection" })?;
+    let (collection, location) = open(source)?;
+    choose_prompts(&mut recipe, &*collection)?;
+    let model = match &options.start {
+        Start::Init(folder) => Some(ModelFolder::read(folder)?),
+        _ => None,
+    };
+    let mut spec = spec(&recipe, &options.device)?;
+    let given = model.as_ref().and_then(|model| model.tokenizer.clone());
+    spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
+        (false, _) => None,
+        // Its embeddings belong to its own tokens.
+        (true, Some(tokenizer)) if recipe.tokenizer.file.is_none() => Some(tokenizer),
+        (true, _) => {
+            let texts = captions(&*collection, &recipe.data)?;
+            Some(Arc::new(Tokenizer::from_config(&recipe.tokenizer, texts)?))
+        }
+    };
+    let mut objective = build(&recipe, &spec)?;
+    let initialized = match &model {
+        Some(model) => Some(initialize(&mut *objective, model)?),
+        None => None,
+    };
+    let info = RunInfo {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        commit: option_env!("REBUS_COMMIT").map(str::to_string),
+        seed: recipe.train.seed,
+        device: options.device_name.clone(),
+        data: location,
+        fingerprint: collection.fingerprint()?,
+        init: model.map(|model| format!("{} {}", model.place.display(), model.hash)),
+    };
+    Ok(Prepared { recipe, info, collection, tokenizer: spec.tokenizer, objective, initialized })
+}
+
+/// For a run that goes on, at its first step still: the checkpoint is not read here.
+pub(crate) fn resumed(options: &TrainOptions, run: &Run) -> Result<Prepared, TrainError> {
+    let (info, table) = run.read()?;
+    let old = Recipe::resolve(table.clone(), &[]).map_err(|error| TrainError::RunFile {
+        file: run.settings(),
+        reason: error.to_string(),
+    })?;
+    let mut recipe = Recipe::resolve(options.recipe.clone().unwrap_or(table), &options.set)?;
+    let source = options.data.clone().unwrap_or_else(|| Source::Path(info.data.clone()));
+    let (collection, location) = open(source)?;
+    choose_prompts(&mut recipe, &*collection)?;
+    run.same(&old, &recipe)?;
+    let found = collection.fingerprint()?;
+    if found != info.fingerprint {
+        let (data, run, wanted) = (location, run.folder().to_path_buf(), info.fingerprint);
+        return Err(TrainError::DataDiffers { data, run, wanted, found });
+    }
+    let (tokenizer, objective) = rebuild(&recipe, run, &options.device)?;
+    Ok(Prepared { recipe, info, collection, tokenizer, objective, initialized: None })
+}
+
+/// The objective of a run that has begun, with its first weights.
+pub(crate) fn rebuild(
+    recipe: &Recipe,
+    run: &Run,
+    device: &Device,
+) -> Result<(Option<Arc<Tokenizer>>, Box<dyn Objective>), TrainError> {
+    let mut spec = spec(recipe, device)?;
+    if (family(recipe)?.reads_captions)(&spec) {
+        spec.tokenizer = Some(Arc::new(Tokenizer::load(&run.tokenizer())?));
+    }
+    let objective = build(recipe, &spec)?;
+    Ok((spec.tokenizer, objective))
+}
+
+fn open(source: Source) -> Result<(Arc<dyn Collection>, PathBuf), TrainError> {
+    match source {
+        Source::Path(path) => Ok((collection::open(&path, &collection::OpenOptions::default())?, path)),
+        Source::Open(collection) => {
+            let path = collection.location().to_path_buf();
+            Ok((collection, path))
+        }
+    }
+}
+
+/// Where the recipe names no prompts, captions of the collection serve, evenly spread over it.
+fn choose_prompts(recipe: &mut Recipe, collection: &dyn Collection) -> Result<(), TrainError> {
+    if !recipe.sample.prompts.is_empty() || recipe.data.captions.is_empty() {
+        return Ok(());
+    }
+    let chooser = captions::Captions::new(collection, &recipe.data)?;
+    let wanted = (recipe.sample.columns * recipe.sample.columns).min(collection.len());
+    let spread = (0..wanted).filter_map(|place| {
+        let record = collection.captions(place * collection.len() / wanted).ok()?;
+        Some(chooser.heaviest(&record)).filter(|text| !text.is_empty())
+    });
+    recipe.sample.prompts = spread.collect();
+    Ok(())
+}
+
+fn family(recipe: &Recipe) -> Result<&'static Family, TrainError> {
+    Ok(rebus_models::family(&recipe.model.family)?)
+}
+
+fn spec(recipe: &Recipe, device: &Device) -> Result<ObjectiveSpec, TrainError> {
+    let size = recipe.data.image_size.size();
+    let shape = [usize::from(recipe.data.channels), size.height as usize, size.width as usize];
+    let device = if device.is_autodiff() { device.clone() } else { device.clone().autodiff() };
+    let mut spec = ObjectiveSpec::new(shape, device, recipe.train.seed);
+    let json = |table: &Table, place: &str| {
+        serde_json::to_value(table)
+            .map_err(|error| TrainError::Kind { place: place.to_string(), reason: error.to_string() })
+    };
+    spec.model = json(&recipe.model.settings, "model")?;
+    spec.objective = json(&recipe.objective, "objective")?;
+    spec.optimizer = recipe.optimizer.clone();
+    spec.average = recipe.average;
+    Ok(spec)
+}
+
+fn build(recipe: &Recipe, spec: &ObjectiveSpec) -> Result<Box<dyn Objective>, TrainError> {
+    (family(recipe)?.objective)(spec).map_err(|error| match &error {
+        ModelError::Section { section, family, reason } => match keys::unknown(reason) {
+            Some((key, known)) => keys::wrong_key(format!("[{section}] of family `{family}`"), key, &known),
+            None => error.into(),
+        },
+        _ => error.into(),
+    })
+}
+
+/// Takes what fits of a model's weights: the same name and shape.
+fn initialize(objective: &mut dyn Objective, model: &ModelFolder) -> Result<Event, TrainError> {
+    let mut snapshot = objective.snapshot();
+    let (mut taken, mut anew, mut unused) = (0, vec![], vec![]);
+    for (name, data) in &mut snapshot.weights {
+        match model.weights.get(name) {
+            Some(found) if found.shape() == data.shape() => {
+                *data = found.clone();
+                taken += 1;
+            }
+            _ => anew.push(name.clone()),
+        }
+    }
+    for (name, data) in &mut snapshot.average {
+        if let Some(found) = model.weights.get(name).filter(|found| found.shape() == data.shape()) {
+            *data = found.clone();
+        }
+    }
+    unused.extend(model.weights.keys().filter(|name| !snapshot.weights.contains_key(*name)).cloned());
+    let state = objective.state();
+    objective.restore(&snapshot, &state)?;
+    Ok(Event::Initialized { taken, anew, unused })
+}
+
+/// The last part of a path, as a model may tell of it: the rest is nobody's business.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| "data".to_string(), |name| name.to_string_lossy().into_owned())
+}

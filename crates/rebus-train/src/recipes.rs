@@ -1,0 +1,186 @@
+//! The recipes that an installed program has with it, and the choice of one for a collection that came without.
+
+use rebus_data::{Collection, ColumnKind, DataConfig, captions::caption_column, picture};
+use toml::{Table, Value};
+
+use crate::{TrainError, keys, recipe};
+
+/// A recipe inside the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its file as it stands, comments included.
+    pub text: &'static str,
+}
+
+const ALL: [BuiltIn; 3] = [
+    BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
+    BuiltIn { name: "emoji-gan", text: include_str!("../../../recipes/emoji-gan.toml") },
+    BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
+];
+
+/// How many pictures are measured to choose a size.
+const MEASURED: usize = 32;
+/// Pictures with a shorter side of at most this many pixels are learned at 32, others at 64.
+const SMALL: u32 = 48;
+
+/// A recipe that was chosen for a collection.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Picked {
+    /// The recipe that it is made from.
+    pub name: &'static str,
+    /// The recipe, fitted to the collection.
+    pub recipe: Table,
+    /// Why this one, in a line.
+    pub why: String,
+}
+
+/// All recipes inside the program.
+pub fn list() -> &'static [BuiltIn] {
+    &ALL
+}
+
+impl BuiltIn {
+    /// What it makes: its first line.
+    pub fn about(&self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches(['#', ' '])
+    }
+}
+
+/// A recipe inside the program.
+///
+/// # Errors
+/// There is none of that name; the error lists them and names the nearest.
+pub fn show(name: &str) -> Result<&'static BuiltIn, TrainError> {
+    ALL.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+        let known: Vec<&str> = ALL.iter().map(|recipe| recipe.name).collect();
+        let near = keys::nearest(name, &known);
+        TrainError::NoRecipe { name: name.to_string(), near, known: known.join(", ") }
+    })
+}
+
+/// Chooses a recipe: the flow where there are captions, at 32 or 64 pixels as the pictures are, and the network
+/// without captions where there are none.
+///
+/// # Errors
+/// No record can be read.
+pub fn pick(collection: &dyn Collection) -> Result<Picked, TrainError> {
+    let side = if shorter_side(collection)? <= SMALL { 32 } else { 64 };
+    let captions = captions(collection);
+    let (name, why) = match captions.is_empty() {
+        true => ("article-gan", format!("the pictures have no captions; {side} pixels a side")),
+        false => {
+            let columns = captions.keys().cloned().collect::<Vec<_>>().join(", ");
+            ("emoji-flow", format!("captions are in {columns}; {side} pixels a side, as the pictures are"))
+        }
+    };
+    let mut recipe = recipe::parse(show(name)?.text, name)?;
+    let data = recipe.entry("data").or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(data) = data {
+        data.insert("image_size".into(), Value::Integer(side));
+        data.insert("captions".into(), Value::Table(captions));
+        // Rules and prompts of the recipe speak of its own collection.
+        data.remove("sampling");
+        let picture = collection.columns().iter().find(|column| column.kind == ColumnKind::Picture);
+        if let Some(picture) = picture.filter(|picture| picture.name != "image") {
+            data.insert("picture_column".into(), Value::String(picture.name.clone()));
+        }
+    }
+    if let Some(Value::Table(sample)) = recipe.get_mut("sample") {
+        sample.remove("prompts");
+    }
+    Ok(Picked { name, recipe, why })
+}
+
+/// The first text column, and the first list of keywords beside it.
+fn captions(collection: &dyn Collection) -> Table {
+    let text = caption_column(collection);
+    let list = collection.columns().iter().find(|column| column.kind == ColumnKind::List);
+    let list = list.map(|column| column.name.as_str());
+    let weighted = |pairs: &[(String, f64)]| {
+        pairs.iter().map(|(name, weight)| (name.clone(), Value::Float(*weight))).collect::<Table>()
+    };
+    match (text, list) {
+        (Some(text), Some(list)) => weighted(&[
+            (text.to_string(), 0.6),
+            (list.to_string(), 0.2),
+            (format!("{text}+{list}"), 0.2),
+        ]),
+        (Some(only), None) | (None, Some(only)) => weighted(&[(only.to_string(), 1.0)]),
+        (None, None) => Table::new(),
+    }
+}
+
+/// The middle one of the shorter sides of some pictures, evenly spread.
+fn shorter_side(collection: &dyn Collection) -> Result<u32, TrainError> {
+    let limit = DataConfig::default().max_pixels;
+    let count = collection.len().min(MEASURED);
+    let mut sides = vec![];
+    let mut broken = None;
+    for place in 0..count {
+        let record = match collection.record(place * collection.len() / count) {
+            Ok(record) => record,
+            Err(error) => {
+                broken = Some(error);
+                continue;
+            }
+        };
+        let picture = record.fields.values().find_map(|field| match field {
+            rebus_data::Field::Picture(picture) => Some(picture),
+            _ => None,
+        });
+        match picture.map(|picture| picture::dimensions(picture, limit)) {
+            Some(Ok((width, height))) => sides.push(width.min(height)),
+            Some(Err(error)) => broken = Some(error),
+            None => {}
+        }
+    }
+    sides.sort_unstable();
+    match (sides.get(sides.len() / 2), broken) {
+        (Some(side), _) => Ok(*side),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Err(TrainError::Missing { what: "a collection with pictures" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Recipe;
+
+    #[test]
+    fn every_recipe_resolves_and_opens_with_its_command() {
+        for built_in in list() {
+            let table = recipe::parse(built_in.text, built_in.name).unwrap();
+            let recipe: Recipe = keys::read(table.clone(), "recipe").unwrap();
+            if rebus_models::families().iter().any(|family| family.name == recipe.model.family) {
+                Recipe::resolve(table, &[]).unwrap();
+            }
+            let command = format!("#   rebus train DATA --recipe {0} -o runs/{0}", built_in.name);
+            assert_eq!(built_in.text.lines().nth(2), Some(command.as_str()));
+            assert!(!built_in.about().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_nearest() {
+        let message = show("emoji-flw").unwrap_err().to_string();
+        assert!(message.contains("did you mean `emoji-flow`"), "{message}");
+    }
+
+    #[test]
+    fn captioned_pictures_get_the_flow_at_their_size() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/emoji200");
+        let collection = rebus_data::open(&fixture, &Default::default()).unwrap();
+        let picked = pick(&*collection).unwrap();
+        assert_eq!(picked.name, "emoji-flow");
+        let recipe = Recipe::resolve(picked.recipe, &[]).unwrap();
+        assert!(recipe.sample.prompts.is_empty() && recipe.data.sampling.is_empty());
+        let captions: Vec<&str> = recipe.data.captions.keys().map(String::as_str).collect();
+        assert_eq!(captions, ["text", "keywords", "text+keywords"]);
+    }
+}
