@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use rebus_data::{Pictures, random::{Purpose, stream}, sheet::contact_sheet, write::write_png};
+use image::DynamicImage;
+use rebus_data::{contact_sheet, write_png};
 use rebus_models::sampling::Sampler;
 use rebus_tasks::{GenerateTask, Output};
 use serde::Serialize;
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     /// What to draw, a picture each; "" for whatever the model likes.
     prompts: Vec<String>,
     /// A file with a prompt a line, after the others.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "prompts", value_name = "FILE")]
     prompts_file: Option<PathBuf>,
     /// What to keep away from.
     #[arg(long)]
@@ -89,15 +90,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("seed {seed}");
     }
     let mut lines = vec![];
-    let mut pictures: Vec<Pictures> = vec![];
+    let mut pictures = vec![];
     let generated = rebus_tasks::generate(&*model, &task, &mut progress::Drawing::new(), |drawing| {
-        for image in drawing.picture.to_images() {
-            let file = output.write(&image, &drawing.prompt, drawing.seed, &[])?;
-            if !args.json {
-                println!("{}", file.display());
-            }
-            lines.push(Line { prompt: drawing.prompt.clone(), seed: drawing.seed, file });
+        let file = output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[])?;
+        if !args.json {
+            println!("{}", file.display());
         }
+        lines.push(Line { prompt: drawing.prompt.clone(), seed: drawing.seed, file });
         pictures.push(drawing.picture.clone());
         Ok(())
     })?;
@@ -114,22 +113,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// All pictures on one sheet, a row a prompt where several of each were drawn.
-pub(crate) fn write_sheet(file: &Path, pictures: &[Pictures], per_row: usize) -> Result<(), Failure> {
-    let images: Vec<_> = pictures.iter().flat_map(Pictures::to_images).collect();
+pub(crate) fn write_sheet(file: &Path, images: &[DynamicImage], per_row: usize) -> Result<(), Failure> {
     let columns = if per_row > 1 { per_row } else { images.len().clamp(1, 8) };
-    write_png(file, &contact_sheet(&images, columns, 4, [255; 3]), &[])?;
+    write_png(file, &contact_sheet(images, columns, 4, "white")?.into(), &[])?;
     Ok(())
 }
 
-/// A seed that differs from run to run.
+/// A seed that differs from run to run, short enough to be read aloud.
 fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    let process = RandomState::new().hash_one(std::process::id());
-    // Short enough to be read aloud.
-    u64::from(rand_word(process) >> 1)
-}
-
-fn rand_word(key: u64) -> u32 {
-    use rand::Rng;
-    stream(key, Purpose::Other, 0, 0).next_u32()
+    RandomState::new().hash_one(std::process::id()) >> 33
 }

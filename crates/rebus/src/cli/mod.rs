@@ -15,7 +15,6 @@ mod model;
 mod progress;
 mod recipe;
 mod runs;
-mod show;
 mod train;
 
 use clap::{Parser, Subcommand};

@@ -1,0 +1,17 @@
+//! `rebus completions`: what a shell needs to complete the command line.
+
+use clap::CommandFactory;
+
+use super::{Cli, failure::Failure};
+
+/// Arguments of `rebus completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    clap_complete::generate(args.shell, &mut Cli::command(), "rebus", &mut std::io::stdout());
+    Ok(())
+}

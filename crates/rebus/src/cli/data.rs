@@ -1,0 +1,189 @@
+//! `rebus data`: a look at a collection before training, and changing its format.
+
+use std::path::PathBuf;
+
+use image::DynamicImage;
+use rebus_data::{
+    Collection, DataConfig, DataError,
+    augment::Augment,
+    captions::caption_column,
+    collection, contact_sheet,
+    convert::{self, Format},
+    fit::Fitter,
+    inspect::{InspectOptions, Inspection, inspect},
+    picture::{decode, flatten, parse_color},
+    random::{Purpose, stream},
+    write_png,
+};
+
+use super::{failure::Failure, progress};
+
+/// Arguments of `rebus data`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Counts, sizes, captions, broken files, duplicates, a contact sheet.
+    Inspect {
+        /// The collection: a folder, a .tar, shards, Parquet.
+        path: PathBuf,
+        /// Write a contact sheet of pictures spread over the collection.
+        #[arg(long, value_name = "PNG")]
+        sheet: Option<PathBuf>,
+        /// Write what a recipe's augmentation does to the first picture.
+        #[arg(long, value_name = "PNG", requires = "recipe")]
+        augmented: Option<PathBuf>,
+        /// The recipe whose [data] section augments.
+        #[arg(long, value_name = "TOML|NAME")]
+        recipe: Option<PathBuf>,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a collection into another format; pictures keep their bytes.
+    Convert {
+        /// The collection.
+        path: PathBuf,
+        /// The format.
+        #[arg(long, value_enum)]
+        to: To,
+        /// Where to; nothing may be there.
+        #[arg(short, long, value_name = "PATH")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum To {
+    Webdataset,
+    Parquet,
+    Folder,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::Inspect { path, sheet, augmented, recipe, json } => {
+            let collection = collection::open(path, &Default::default())?;
+            let bar = progress::bar(collection.len() as u64, "looking");
+            let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
+            let found = inspect(&*collection, &InspectOptions::default(), &mut step)?;
+            bar.finish_and_clear();
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&found)?),
+                false => print(&found),
+            }
+            if let Some(file) = sheet {
+                let images = spread(&*collection, 64)?;
+                write_png(file, &contact_sheet(&images, 8, 2, "white")?.into(), &[])?;
+                println!("contact sheet  {}", file.display());
+            }
+            if let (Some(file), Some(recipe)) = (augmented, recipe) {
+                let table = super::train::recipe_table(recipe)?;
+                let config = rebus_train::Recipe::resolve(table, &[])?.data;
+                write_png(file, &contact_sheet(&augmentations(&*collection, &config)?, 8, 2, "white")?.into(), &[])?;
+                println!("augmented      {}", file.display());
+            }
+            Ok(())
+        }
+        Command::Convert { path, to, output } => {
+            let collection = collection::open(path, &Default::default())?;
+            let format = match to {
+                To::Webdataset => Format::Webdataset,
+                To::Parquet => Format::Parquet,
+                To::Folder => Format::Folder,
+            };
+            let bar = progress::bar(collection.len() as u64, "writing");
+            let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
+            let report = convert::convert(&*collection, format, output, &mut step)?;
+            bar.finish_and_clear();
+            for broken in &report.broken {
+                tracing::warn!("left out: {}: {}", broken.key, broken.reason);
+            }
+            println!("{} records, {} files, {} bytes", report.records, report.files, report.bytes);
+            println!("{}", report.output.display());
+            Ok(())
+        }
+    }
+}
+
+fn print(found: &Inspection) {
+    println!("{} ({}), {} records", found.location.display(), found.format, found.records);
+    let pictures = &found.pictures;
+    let list = |counts: Vec<String>| counts.join(", ");
+    println!("pictures       {}", pictures.count);
+    println!("formats        {}", list(pictures.formats.iter().map(|(f, n)| format!("{f} {n}")).collect()));
+    println!("modes          {}", list(pictures.modes.iter().map(|(m, n)| format!("{m} {n}")).collect()));
+    let sizes = pictures.sizes.iter().take(6).map(|s| format!("{}x{} {}", s.width, s.height, s.count));
+    println!("sizes          {}{}", list(sizes.collect()), if pictures.other_sizes > 0 { ", others" } else { "" });
+    println!("shapes         wide {}, square {}, high {}", pictures.landscape, pictures.square, pictures.portrait);
+    if pictures.turned_by_exif > 0 {
+        println!("turned by EXIF {}", pictures.turned_by_exif);
+    }
+    for caption in &found.captions {
+        let lengths = caption.characters.map_or(String::new(), |spread| {
+            format!(", {} to {} characters (median {})", spread.min, spread.max, spread.median)
+        });
+        println!("column         {}: {} there, {} missing{lengths}", caption.column, caption.present, caption.missing);
+    }
+    let groups = |groups: &rebus_data::inspect::Groups| format!("{} more than needed, in {} groups", groups.surplus, groups.count);
+    println!("duplicates     {}", groups(&found.duplicates));
+    println!("near ones      {}", groups(&found.near_duplicates));
+    println!("broken         {}", found.broken.len());
+    for broken in found.broken.iter().take(20) {
+        println!("               {}: {}", broken.key, broken.reason);
+    }
+    for over in found.over_limit.iter().take(20) {
+        println!("too large      {}: {}x{}", over.key, over.width, over.height);
+    }
+}
+
+/// Pictures evenly spread over a collection, fitted into squares of 64 pixels.
+fn spread(collection: &dyn Collection, count: usize) -> Result<Vec<DynamicImage>, Failure> {
+    let config = DataConfig { shape: rebus_data::config::Shape::Pad, ..square(64) };
+    let fitter = Fitter::new(&config)?;
+    let count = count.min(collection.len());
+    let mut images = vec![];
+    for place in 0..count {
+        let record = place * collection.len() / count;
+        if let Ok(image) = picture(collection, record, &config) {
+            images.push(fitter.fit(image, 0)?);
+        }
+    }
+    Ok(images)
+}
+
+/// The first picture as it stands, and as 31 epochs would see it.
+fn augmentations(collection: &dyn Collection, config: &DataConfig) -> Result<Vec<DynamicImage>, Failure> {
+    let first = (0..collection.len()).find_map(|record| picture(collection, record, config).ok());
+    let image = first.ok_or_else(|| Failure::input("no picture of the collection can be read"))?;
+    let fitter = Fitter::new(config)?;
+    let fitted = fitter.fit(image.clone(), fitter.bucket(image.width(), image.height()))?;
+    let augment = Augment::new(config)?;
+    let mut images = vec![fitted.clone()];
+    for sample in 0..31 {
+        images.push(augment.apply(fitted.clone(), &mut stream(0, Purpose::Augment, 0, sample)));
+    }
+    Ok(images)
+}
+
+fn picture(collection: &dyn Collection, record: usize, config: &DataConfig) -> Result<DynamicImage, DataError> {
+    let fields = collection.record(record)?;
+    let encoded = fields.fields.values().find_map(|field| match field {
+        rebus_data::Field::Picture(picture) => Some(picture),
+        _ => None,
+    });
+    let encoded = encoded.ok_or_else(|| DataError::NoPicture {
+        key: fields.key.clone(),
+        column: caption_column(collection).unwrap_or("image").to_string(),
+    })?;
+    let image = decode(encoded, config.max_pixels)?;
+    Ok(flatten(image, config.channels, parse_color(&config.background)?))
+}
+
+fn square(side: u32) -> DataConfig {
+    DataConfig { image_size: rebus_data::config::ImageSize::Square(side), ..DataConfig::default() }
+}

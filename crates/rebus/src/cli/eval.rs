@@ -1,0 +1,72 @@
+//! `rebus eval`: how well a model draws what it is told.
+
+use std::path::PathBuf;
+
+use rebus_data::{DataConfig, collection};
+use rebus_eval::{Half, PixelRank, pixel_rank};
+
+use super::{failure::Failure, progress};
+
+/// Arguments of `rebus eval`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A model folder; the one that ships by default.
+    model: Option<PathBuf>,
+    /// The collection whose captions are drawn.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// How many captions of each half.
+    #[arg(long, default_value_t = 200)]
+    samples: usize,
+    /// The seed of the choice and of the drawing.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How closely to follow the caption.
+    #[arg(long)]
+    guidance_scale: Option<f32>,
+    /// How many steps to take.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// The share of captions that was held out in training.
+    #[arg(long, default_value_t = 0.05)]
+    validation_fraction: f64,
+    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Print the numbers as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
+    let collection = collection::open(&args.data, &Default::default())?;
+    let [channels, height, width] = model.info().picture_shape;
+    let mut data = DataConfig { validation_fraction: args.validation_fraction, ..DataConfig::default() };
+    data.channels = channels as u8;
+    data.image_size = rebus_data::config::ImageSize::Sides([height as u32, width as u32]);
+    data.captions.clear();
+    let mut settings = PixelRank::new(data);
+    settings.samples = args.samples;
+    settings.seed = args.seed;
+    settings.guidance_scale = args.guidance_scale;
+    settings.num_inference_steps = args.steps;
+    let report = pixel_rank(&*model, &*collection, &settings, &mut progress::Drawing::new())?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    println!("rank of the true picture among {} by pixels at 16x16, in percent (50 is chance)", report.pictures);
+    let cell = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
+    for (name, Half { captions, median_plain, median_variants, within_tenth }) in
+        [("training", &report.training), ("held out", &report.held_out)]
+    {
+        println!(
+            "{name:9} {captions:4} captions   median {} (skin-tone variants {})   within the nearest tenth {}",
+            cell(*median_plain),
+            cell(*median_variants),
+            cell(within_tenth.map(|share| share * 100.0)),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! `rebus export`: a model folder of a run.
+
+use std::path::PathBuf;
+
+use rebus_models::Precision;
+use rebus_train::ExportOptions;
+
+use super::failure::Failure;
+
+/// Arguments of `rebus export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run folder.
+    run: PathBuf,
+    /// The step of a checkpoint; the newest by default.
+    #[arg(long, value_name = "STEP")]
+    checkpoint: Option<u64>,
+    /// The weights as they stand instead of their moving average.
+    #[arg(long)]
+    raw: bool,
+    /// Store numbers in two bytes: half the size, about three decimal digits.
+    #[arg(long)]
+    float16: bool,
+    /// The model folder; RUN/model by default.
+    #[arg(short, long, value_name = "MODEL")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let mut options = ExportOptions::new(&args.run);
+    options.checkpoint = args.checkpoint;
+    options.raw = args.raw;
+    options.output = args.output.clone();
+    options.precision = if args.float16 { Precision::Float16 } else { Precision::Float32 };
+    let model = rebus_train::export(&options, &rebus::device("cpu")?)?;
+    println!("{}", model.display());
+    Ok(())
+}

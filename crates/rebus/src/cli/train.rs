@@ -1,0 +1,151 @@
+//! `rebus train`: learn from a collection.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+use indicatif::ProgressBar;
+use rebus_data::collection;
+use rebus_train::{Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train};
+
+use super::{failure::Failure, progress};
+
+/// Arguments of `rebus train`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A recipe: a TOML file, or the name of one that is built in (`rebus recipe list`); chosen by the collection
+    /// where none is given.
+    recipe: Option<PathBuf>,
+    /// The collection: a folder, a .tar, shards, Parquet.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// The run folder; runs/RECIPE by default.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Go on with the run where it stopped.
+    #[arg(long, conflicts_with = "init")]
+    resume: bool,
+    /// Start with the weights of a model.
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// Change a setting of the recipe, such as train.steps=2000; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// A broken or missing picture is an error instead of being left out.
+    #[arg(long)]
+    strict: bool,
+    /// Say what would be trained, how long it takes and how much memory it needs, and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let (name, table) = match (&args.recipe, &args.data) {
+        (Some(recipe), _) => (recipe_name(recipe), Some(recipe_table(recipe)?)),
+        (None, _) if args.resume => (String::new(), None),
+        (None, Some(data)) => {
+            let collection = collection::open(data, &Default::default())?;
+            let picked = recipes::pick(&*collection)?;
+            eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
+            (picked.name.to_string(), Some(picked.recipe))
+        }
+        (None, None) => return Err(Failure::input("name a collection with --data, or a run with --run and --resume")),
+    };
+    let run = match &args.run {
+        Some(run) => run.clone(),
+        None if name.is_empty() => return Err(Failure::input("name the run to go on with: --run DIR --resume")),
+        None => Path::new("runs").join(name),
+    };
+    let mut options = TrainOptions::new(&run, rebus::device(&args.device)?, &args.device);
+    options.data = args.data.clone().map(Source::Path);
+    options.recipe = table;
+    options.set = args.set.clone();
+    options.strict = args.strict;
+    options.start = match (&args.init, args.resume) {
+        (_, true) => Start::Resume,
+        (Some(model), false) => Start::Init(model.clone()),
+        (None, false) => Start::Fresh,
+    };
+    if !args.resume || args.dry_run {
+        let estimate = rebus_train::estimate(&options)?;
+        eprintln!("{estimate}");
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    let mut watcher = Watcher { bar: progress::bar(0, "training") };
+    let outcome = train(&options, &mut watcher);
+    watcher.bar.finish_and_clear();
+    match outcome? {
+        Outcome::Finished { step, model, losses } => {
+            let losses: Vec<_> = losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            eprintln!("done: {step} steps, {}", losses.join(", "));
+            println!("{}", model.display());
+            Ok(())
+        }
+        Outcome::Interrupted { step, checkpoint } => {
+            eprintln!("stopped after step {step}, saved in {}", checkpoint.display());
+            eprintln!("go on with: rebus train --run {} --resume", run.display());
+            Err(Failure::Interrupted)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A recipe from a file, or from inside the program where there is no such file.
+pub(crate) fn recipe_table(recipe: &Path) -> Result<toml::Table, Failure> {
+    if recipe.exists() || recipe.extension().is_some() {
+        return Ok(recipe::read(recipe)?);
+    }
+    let name = recipe.to_string_lossy();
+    Ok(recipe::parse(recipes::show(&name)?.text, &name)?)
+}
+
+fn recipe_name(recipe: &Path) -> String {
+    recipe.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A progress bar, and Ctrl-C.
+struct Watcher {
+    bar: ProgressBar,
+}
+
+impl TrainObserver for Watcher {
+    fn step(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        self.bar.set_length(progress.steps);
+        if self.bar.position() == 0 && progress.step > 1 {
+            // What an earlier sitting did says nothing of the time that is left.
+            self.bar.set_position(progress.step - 1);
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(progress.step);
+        let losses: Vec<_> = progress.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        self.bar.set_message(format!("{:.1} images/s  {} ", progress.images_per_s, losses.join(" ")));
+        match progress::interruptible().load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let line = match event {
+            Event::Started { step, parameters, records, held_out } => format!(
+                "{records} records to learn from, {held_out} held out; {parameters} parameters; from step {step}"
+            ),
+            Event::Initialized { taken, anew, unused } => {
+                format!("{taken} weights taken, {} begin anew, {} unused", anew.len(), unused.len())
+            }
+            Event::Skipped { total, reasons } => format!("{total} records left out so far: {}", reasons.join("; ")),
+            Event::Sampled { path } => format!("samples {}", path.display()),
+            _ => return,
+        };
+        if !progress::QUIET.load(Ordering::Relaxed) {
+            self.bar.suspend(|| eprintln!("{line}"));
+        }
+    }
+}
