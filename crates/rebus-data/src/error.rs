@@ -146,6 +146,8 @@ pub enum DataError {
         /// The file, or what was being done.
         place: String,
         /// What is wrong, and what to do.
+        reason: String,
+    },
 
     /// The path holds nothing that a reader knows; the user must name another folder or rearrange it.
     #[error(
