@@ -267,3 +267,6 @@ fn due(step: u64, every: u64) -> bool {
 fn round(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests;
