@@ -23,20 +23,37 @@ pub struct Conv2d {
 impl Conv2d {
     /// An odd kernel with stride 1 that keeps the size. Weights uniform in `±1/sqrt(fan_in)`, bias zero.
     pub fn new(channels: [usize; 2], kernel: usize, init: &mut Init) -> Self {
-        let [channels_in, channels_out] = channels;
-        let fan_in = channels_in * kernel * kernel;
-        Self {
-            weight: init.uniform([channels_out, channels_in, kernel, kernel], (fan_in as f64).powf(-0.5)),
-            bias: Some(init.constant([channels_out], 0.0)),
-            stride: 1,
-            padding: (kernel / 2, kernel / 2),
-        }
+        let fan_in = channels[0] * kernel * kernel;
+        let weight = init.uniform(shape(channels, kernel), (fan_in as f64).powf(-0.5));
+        Self::from_weight(weight, init)
+    }
+
+    /// As [`new`](Self::new), with weights uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010,
+    /// equation 16), Keras's first values.
+    pub fn glorot(channels: [usize; 2], kernel: usize, init: &mut Init) -> Self {
+        let fans = (channels[0] + channels[1]) * kernel * kernel;
+        let weight = init.uniform(shape(channels, kernel), (6.0 / fans as f64).sqrt());
+        Self::from_weight(weight, init)
+    }
+
+    /// As [`new`](Self::new), with weights normal with standard deviation `gain / sqrt(fan_in)` (He et al. 2015,
+    /// equation 10): the outputs vary `gain` times as much as the inputs.
+    pub fn fan_in(channels: [usize; 2], kernel: usize, gain: f64, init: &mut Init) -> Self {
+        let fan_in = channels[0] * kernel * kernel;
+        let weight = init.normal(shape(channels, kernel), gain * (fan_in as f64).powf(-0.5));
+        Self::from_weight(weight, init)
     }
 
     /// As [`new`](Self::new), with weights zero: a branch that starts silent.
     pub fn zeroed(channels: [usize; 2], kernel: usize, init: &mut Init) -> Self {
-        let shape = [channels[1], channels[0], kernel, kernel];
-        Self { weight: init.constant(shape, 0.0), ..Self::new(channels, kernel, &mut Init::empty(init.device())) }
+        let weight = init.constant(shape(channels, kernel), 0.0);
+        Self::from_weight(weight, &mut Init::empty(init.device()))
+    }
+
+    fn from_weight(weight: Param<Tensor<4>>, init: &mut Init) -> Self {
+        let [channels_out, _, kernel, _] = weight.dims();
+        let bias = Some(init.constant([channels_out], 0.0));
+        Self { weight, bias, stride: 1, padding: (kernel / 2, kernel / 2) }
     }
 
     /// Another stride, with the padding that goes before and after each side.
@@ -54,5 +71,49 @@ impl Conv2d {
         let padding = [self.padding; 2];
         let options = ConvOptions::new_with_padding([self.stride; 2], padding, [1, 1], 1);
         conv2d(input, self.weight.val(), self.bias.as_ref().map(Param::val), options)
+    }
+}
+
+fn shape(channels: [usize; 2], kernel: usize) -> [usize; 4] {
+    [channels[1], channels[0], kernel, kernel]
+}
+
+/// Zeros before and after a side so that `ceil(side / stride)` places come out, the odd one after: what Keras and
+/// TensorFlow call `same`.
+pub fn same_padding(side: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let reach = (side.div_ceil(stride).max(1) - 1) * stride + kernel;
+    let zeros = reach.saturating_sub(side);
+    (zeros / 2, zeros - zeros / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn same_padding_puts_the_odd_zero_after() {
+        assert_eq!(same_padding(4, 3, 2), (0, 1));
+        assert_eq!(same_padding(2, 3, 2), (0, 1));
+        assert_eq!(same_padding(1, 3, 2), (1, 1));
+        assert_eq!(same_padding(5, 3, 2), (1, 1));
+        assert_eq!(same_padding(7, 3, 1), (1, 1));
+    }
+
+    #[test]
+    fn a_stride_of_two_with_same_padding_starts_at_the_first_pixel() {
+        // Pixel (row, column) is 4 * row + column + 1; a kernel of ones sums three by three of them.
+        let device = Device::flex();
+        let pixels: Vec<f32> = (1..=16).map(|value| value as f32).collect();
+        let input = Tensor::<1>::from_floats(pixels.as_slice(), &device).reshape([1, 1, 4, 4]);
+        let conv = Conv2d::new([1, 1], 3, &mut Init::empty(&device)).with_stride(2, same_padding(4, 3, 2));
+        let conv = Conv2d { weight: conv.weight.map(|weight| weight + 1.0), ..conv };
+        let output: Vec<f32> = conv.forward(input).into_data().iter::<f32>().collect();
+        let top_left = 1.0 + 2.0 + 3.0 + 5.0 + 6.0 + 7.0 + 9.0 + 10.0 + 11.0;
+        let top_right = 3.0 + 4.0 + 7.0 + 8.0 + 11.0 + 12.0;
+        let bottom_left = 9.0 + 10.0 + 11.0 + 13.0 + 14.0 + 15.0;
+        let bottom_right = 11.0 + 12.0 + 15.0 + 16.0;
+        assert_eq!(output, [top_left, top_right, bottom_left, bottom_right]);
     }
 }

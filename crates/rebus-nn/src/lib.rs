@@ -28,7 +28,7 @@ pub mod resample;
 pub mod time;
 
 pub use attention::{Attention, Joint};
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, Statistics};
 pub use burn;
 pub use conv::Conv2d;
 pub use embedding::Embedding;

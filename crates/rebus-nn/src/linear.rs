@@ -25,12 +25,25 @@ impl Linear {
         }
     }
 
-    /// Weights and bias zero: a branch that starts silent.
-    pub fn zeroed(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+    /// As [`new`](Self::new), with weights uniform in `±sqrt(6 / (d_input + d_output))` (Glorot and Bengio 2010,
+    /// equation 16), Keras's first values.
+    pub fn glorot(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+        let bound = (6.0 / (d_input + d_output) as f64).sqrt();
+        Self { weight: init.uniform([d_input, d_output], bound), bias: Some(init.constant([d_output], 0.0)) }
+    }
+
+    /// As [`new`](Self::new), with weights normal with standard deviation `gain / sqrt(d_input)` (He et al. 2015,
+    /// equation 10): the outputs vary `gain` times as much as the inputs.
+    pub fn fan_in(d_input: usize, d_output: usize, gain: f64, init: &mut Init) -> Self {
         Self {
-            weight: init.constant([d_input, d_output], 0.0),
+            weight: init.normal([d_input, d_output], gain * (d_input as f64).powf(-0.5)),
             bias: Some(init.constant([d_output], 0.0)),
         }
+    }
+
+    /// Weights and bias zero: a branch that starts silent.
+    pub fn zeroed(d_input: usize, d_output: usize, init: &mut Init) -> Self {
+        Self { weight: init.constant([d_input, d_output], 0.0), bias: Some(init.constant([d_output], 0.0)) }
     }
 
     /// As [`new`](Self::new), without a bias.
