@@ -1,8 +1,10 @@
 //! From one step to a picture: samplers and guidance, once for every family that can [`Denoise`].
 
+mod chunks;
 mod guidance;
 mod sampler;
 
+pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step};
 pub use guidance::guided;
 pub use sampler::Sampler;
 
