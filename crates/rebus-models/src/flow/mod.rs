@@ -7,7 +7,7 @@ mod sample;
 
 pub use config::{FlowConfig, FlowObjectiveConfig};
 pub use network::FlowNetwork;
-pub use objective::FlowObjective;
+pub use objective::{FlowExample, FlowObjective};
 pub use sample::FlowModel;
 
 use std::sync::Arc;

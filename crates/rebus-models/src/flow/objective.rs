@@ -26,16 +26,34 @@ pub struct FlowObjective {
 }
 
 /// What a batch becomes before the network sees it.
-struct Example {
+#[derive(Debug, Clone)]
+pub struct FlowExample {
     /// `[batch, channel, height, width]`
-    x_t: Tensor<4>,
+    pub x_t: Tensor<4>,
     /// The velocity to predict, the same shape.
-    velocity: Tensor<4>,
+    pub velocity: Tensor<4>,
     /// `[batch]`
-    times: Tensor<1>,
+    pub times: Tensor<1>,
     /// The pictures themselves.
-    pictures: Tensor<4>,
-    captions: modality::TextTokens,
+    pub pictures: Tensor<4>,
+    /// The texts.
+    pub captions: modality::TextTokens,
+}
+
+impl FlowExample {
+    /// The mean squared error of the velocity; and, where `pair_weight` is above 0, the mean absolute difference
+    /// between the picture and what one step from `x_t` gives.
+    pub fn losses(self, network: &FlowNetwork, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
+        let text = network.text.forward(self.captions);
+        let predicted = network.forward(self.x_t.clone(), self.times.clone(), &text);
+        let velocity = (predicted.clone() - self.velocity).square().mean();
+        let pair = (pair_weight > 0.0).then(|| {
+            let count = self.times.dims()[0];
+            let ahead = self.x_t - predicted * self.times.reshape([count, 1, 1, 1]);
+            (ahead - self.pictures).abs().mean()
+        });
+        (velocity, pair)
+    }
 }
 
 impl FlowObjective {
@@ -62,7 +80,7 @@ impl FlowObjective {
     }
 
     /// Noise, times and captions of a batch, each sample from streams of its own.
-    fn example(&self, batch: &Batch, key: Key, learning: bool, device: &Device) -> Result<Example, ModelError> {
+    fn example(&self, batch: &Batch, key: Key, learning: bool, device: &Device) -> Result<FlowExample, ModelError> {
         let settings = &self.objective;
         let pictures = modality::to_tensor(batch.pictures("image")?, device);
         let [count, ..] = pictures.dims();
@@ -89,24 +107,18 @@ impl FlowObjective {
         let times = Tensor::<1>::from_floats(times.as_slice(), device);
         let t = times.clone().reshape([count, 1, 1, 1]);
         let x_t = pictures.clone() + (noise.clone() - pictures.clone()) * t;
-        Ok(Example { x_t, velocity: noise - pictures.clone(), times, pictures, captions })
+        Ok(FlowExample { x_t, velocity: noise - pictures.clone(), times, pictures, captions })
     }
 
     /// The loss to minimise, and its parts by name.
-    fn loss(&self, network: &FlowNetwork, example: Example) -> (Tensor<1>, Losses) {
-        let text = network.text.forward(example.captions);
-        let predicted = network.forward(example.x_t.clone(), example.times.clone(), &text);
-        let velocity = (predicted.clone() - example.velocity).square().mean();
+    fn loss(&self, network: &FlowNetwork, example: FlowExample) -> (Tensor<1>, Losses) {
+        let weight = self.objective.pair_weight;
+        let (velocity, pair) = example.losses(network, weight);
         let mut losses = Losses::from([("velocity".to_string(), scalar(&velocity))]);
-        let mut total = velocity;
-        if self.objective.pair_weight > 0.0 {
-            let count = example.times.dims()[0];
-            let ahead = example.x_t - predicted * example.times.reshape([count, 1, 1, 1]);
-            let pair = (ahead - example.pictures).abs().mean();
-            losses.insert("pair".to_string(), scalar(&pair));
-            total = total + pair * self.objective.pair_weight;
+        if let Some(pair) = &pair {
+            losses.insert("pair".to_string(), scalar(pair));
         }
-        (total, losses)
+        (pair.into_iter().fold(velocity, |total, pair| total + pair * weight), losses)
     }
 }
 
