@@ -11,6 +11,7 @@ pub mod capability;
 pub mod error;
 pub mod flow;
 pub mod folder;
+pub mod gan;
 pub mod modality;
 pub mod objective;
 pub mod registry;
