@@ -7,7 +7,6 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use rebus_data::collection;
 use rebus_train::{Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train};
 
 use super::{failure::Failure, progress};
@@ -49,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(recipe), _) => (recipe_name(recipe), Some(recipe_table(recipe)?)),
         (None, _) if args.resume => (String::new(), None),
         (None, Some(data)) => {
-            let collection = collection::open(data, &Default::default())?;
+            let collection = rebus_data::open(data, &Default::default())?;
             let picked = recipes::pick(&*collection)?;
             eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
             (picked.name.to_string(), Some(picked.recipe))
