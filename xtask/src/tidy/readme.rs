@@ -112,14 +112,13 @@ fn cargo(command: &Command, tree: &Tree) -> Vec<String> {
     }
 }
 
+/// A subcommand's file has its arguments; files that subcommands share have none.
 fn is_subcommand(name: &str, tree: &Tree) -> bool {
     let file = name.replace('-', "_");
-    // The page of all commands is no command; `help` is clap's own.
-    name == "help"
-        || name != "mod"
-            && [format!("{CLI}{file}.rs"), format!("{CLI}{file}/mod.rs")]
-                .iter()
-                .any(|path| tree.text(path).is_some())
+    let paths = [format!("{CLI}{file}.rs"), format!("{CLI}{file}/mod.rs")];
+    let has_arguments = |path: &String| tree.text(path).is_some_and(|text| text.contains("struct Args"));
+    // clap makes `help` itself.
+    name == "help" || paths.iter().any(has_arguments)
 }
 
 /// An option is a field of a clap struct, or named in an attribute.
@@ -149,7 +148,7 @@ mod tests {
 
     fn tree() -> Tree {
         let file = |path: &str, text: &str| File { path: path.to_string(), text: text.to_string() };
-        let generate = "guidance_scale: f32, #[arg(long = \"width-px\")] width: u32";
+        let generate = "struct Args { guidance_scale: f32, #[arg(long = \"width-px\")] width: u32 }";
         Tree {
             files: vec![file("crates/rebus/src/cli/generate.rs", generate), file("recipes/emoji.toml", "")],
         }
@@ -181,6 +180,7 @@ mod tests {
     #[test]
     fn commands_that_do_not_exist_are_found() {
         assert_eq!(wrong("rebus paint"), 1);
+        assert_eq!(wrong("rebus progress"), 1);
         assert_eq!(wrong("rebus generate --guidance 3"), 1);
         assert_eq!(wrong("cargo run --release -- generate \\\n    --width 3 --height 3"), 1);
         assert_eq!(wrong("cargo tset"), 1);
