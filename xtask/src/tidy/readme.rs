@@ -19,7 +19,7 @@ const SHELLS: &[&str] = &["", "bash", "console", "sh", "shell"];
 /// Options that every command has.
 const EVERYWHERE: &[&str] = &["help", "version"];
 
-/// Subcommands, their options and cargo's commands in fenced blocks exist, and so do recipes anywhere on the page.
+/// Subcommands, their options and cargo's commands exist wherever the page shows code, and so do recipes anywhere.
 pub fn rule(house: &House) -> Vec<Finding> {
     // A checkout before its first README has nothing to keep.
     let Some(text) = house.tree.text(README) else { return Vec::new() };
@@ -42,32 +42,41 @@ struct Command {
     arguments: Vec<String>,
 }
 
-/// The commands in fenced blocks of a shell, with their lines. Lines that end in `\` go on.
+/// The commands in code, with their lines: blocks of a shell, fenced or indented, and spans within a sentence.
 fn commands(text: &str) -> Vec<(usize, Command)> {
     let mut found = Vec::new();
     // What is in quotes is a value, whatever it looks like.
-    let Ok(quoted) = Regex::new(r#""[^"]*"|'[^']*'"#) else { return found };
+    let (Ok(quoted), Ok(span)) = (Regex::new(r#""[^"]*"|'[^']*'"#), Regex::new("`([^`]+)`")) else {
+        return found;
+    };
     let (mut fenced, mut shell, mut open) = (false, false, String::new());
     for (number, line) in text.lines().enumerate() {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
             shell = fenced && SHELLS.contains(&line.trim().trim_start_matches('`'));
-            continue;
-        }
-        if !shell {
-            continue;
-        }
-        let line = quoted.replace_all(line, "QUOTED");
-        let line = line.split(" #").next().unwrap_or_default();
-        open.push_str(line.trim_start().trim_start_matches("$ "));
-        match open.strip_suffix('\\').map(str::len) {
-            Some(kept) => open.truncate(kept),
-            None => found.extend(
-                std::mem::take(&mut open).split(['|', ';', '&']).filter_map(command).map(|c| (number, c)),
-            ),
+        } else if shell || !fenced && line.starts_with("    ") {
+            let line = quoted.replace_all(line, "QUOTED");
+            let line = line.split(" #").next().unwrap_or_default();
+            open.push_str(line.trim_start().trim_start_matches("$ "));
+            // A line that ends in a backslash goes on.
+            match open.strip_suffix('\\').map(str::len) {
+                Some(kept) => open.truncate(kept),
+                None => found.extend(several(&std::mem::take(&mut open)).map(|command| (number, command))),
+            }
+        } else if !fenced {
+            let spans =
+                span.captures_iter(line).map(|span| quoted.replace_all(&span[1], "QUOTED").into_owned());
+            found.extend(
+                spans.flat_map(|span| several(&span).collect::<Vec<_>>()).map(|command| (number, command)),
+            );
         }
     }
     found
+}
+
+/// The commands of one line.
+fn several(line: &str) -> impl Iterator<Item = Command> {
+    line.split(['|', ';', '&']).filter_map(command)
 }
 
 /// A command without the variables before it.
@@ -112,14 +121,13 @@ fn cargo(command: &Command, tree: &Tree) -> Vec<String> {
     }
 }
 
+/// A subcommand's file has its arguments; files that subcommands share have none.
 fn is_subcommand(name: &str, tree: &Tree) -> bool {
     let file = name.replace('-', "_");
-    // The page of all commands is no command; `help` is clap's own.
-    name == "help"
-        || name != "mod"
-            && [format!("{CLI}{file}.rs"), format!("{CLI}{file}/mod.rs")]
-                .iter()
-                .any(|path| tree.text(path).is_some())
+    let paths = [format!("{CLI}{file}.rs"), format!("{CLI}{file}/mod.rs")];
+    let has_arguments = |path: &String| tree.text(path).is_some_and(|text| text.contains("struct Args"));
+    // clap makes `help` itself.
+    name == "help" || paths.iter().any(has_arguments)
 }
 
 /// An option is a field of a clap struct, or named in an attribute.
@@ -149,7 +157,7 @@ mod tests {
 
     fn tree() -> Tree {
         let file = |path: &str, text: &str| File { path: path.to_string(), text: text.to_string() };
-        let generate = "guidance_scale: f32, #[arg(long = \"width-px\")] width: u32";
+        let generate = "struct Args { guidance_scale: f32, #[arg(long = \"width-px\")] width: u32 }";
         Tree {
             files: vec![file("crates/rebus/src/cli/generate.rs", generate), file("recipes/emoji.toml", "")],
         }
@@ -181,9 +189,19 @@ mod tests {
     #[test]
     fn commands_that_do_not_exist_are_found() {
         assert_eq!(wrong("rebus paint"), 1);
+        assert_eq!(wrong("rebus progress"), 1);
         assert_eq!(wrong("rebus generate --guidance 3"), 1);
         assert_eq!(wrong("cargo run --release -- generate \\\n    --width 3 --height 3"), 1);
         assert_eq!(wrong("cargo tset"), 1);
+    }
+
+    #[test]
+    fn indented_blocks_and_spans_are_code_and_sentences_are_not() {
+        let found = |text| {
+            commands(text).into_iter().map(|(line, command)| (line, command.program)).collect::<Vec<_>>()
+        };
+        let text = "rebus paints.\n\n    rebus paint   # now\n\nSay `rebus doctor`, then\n```rust\n    rebus::a()\n```\n";
+        assert_eq!(found(text), [(2, "rebus".to_string()), (4, "rebus".to_string())]);
     }
 
     #[test]
