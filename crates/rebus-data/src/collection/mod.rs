@@ -1,6 +1,6 @@
 //! The trait behind every file format, and the readers.
 //!
-//! [`open`] looks at a path and picks the reader. Most readers work on [`files`], a folder or an archive behind the
+//! [`open`] looks at a path and picks the reader. Most readers work on `files`, a folder or an archive behind the
 //! same few functions, so that neither is ever extracted and no name leads out of it.
 
 mod archive;

@@ -239,4 +239,26 @@ mod tests {
         let error = open(folder.path(), &OpenOptions::default()).err().unwrap().to_string();
         assert!(error.contains("several collections") && error.contains("train"), "{error}");
     }
+
+    #[test]
+    fn a_packed_folder_with_metadata_is_not_a_shard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.tar");
+        let mut builder = tar::Builder::new(fs_err::File::create(&path).unwrap());
+        for (name, content) in
+            [("set/1.png", "picture"), ("set/metadata.jsonl", r#"{"file_name": "1.png", "text": "one"}"#)]
+        {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, name, content.as_bytes()).unwrap();
+        }
+        builder.finish().unwrap();
+        let opened = open(&path, &OpenOptions::default()).unwrap();
+        assert_eq!((opened.format(), opened.len()), ("imagefolder", 1));
+        let record = opened.record(0).unwrap();
+        assert_eq!(
+            (record.key.as_str(), &*record.picture("image").unwrap().bytes),
+            ("1.png", &b"picture"[..])
+        );
+    }
 }

@@ -61,6 +61,16 @@ impl Parquet {
     /// # Errors
     /// A file is missing or no Parquet file, or none has a column that can be read.
     pub(crate) fn open(location: &Path, paths: Vec<PathBuf>, cache_bytes: usize) -> Result<Self, DataError> {
+        Self::in_parts(location, paths, cache_bytes, PART_BYTES)
+    }
+
+    /// As [`open`](Self::open), with row groups cut into parts of about so many bytes.
+    fn in_parts(
+        location: &Path,
+        paths: Vec<PathBuf>,
+        cache_bytes: usize,
+        part_bytes: usize,
+    ) -> Result<Self, DataError> {
         let mut opened = Self {
             location: location.to_path_buf(),
             files: Vec::new(),
@@ -72,14 +82,14 @@ impl Parquet {
         };
         let mut rows = 0;
         for path in paths {
-            rows = opened.add(path, rows)?;
+            rows = opened.add(path, rows, part_bytes)?;
         }
         opened.columns = opened.schema.columns();
         Ok(opened)
     }
 
     /// Adds a file whose first row has the given number, and returns the number after its last.
-    fn add(&mut self, path: PathBuf, first: usize) -> Result<usize, DataError> {
+    fn add(&mut self, path: PathBuf, first: usize, part_bytes: usize) -> Result<usize, DataError> {
         // Types come from the file's own schema, which knows neither dictionaries nor views; statistics would only
         // fill memory.
         let options = ArrowReaderOptions::new()
@@ -103,7 +113,7 @@ impl Parquet {
         for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
             let rows = usize::try_from(group.num_rows()).unwrap_or(0);
             let bytes = usize::try_from(group.total_byte_size()).unwrap_or(0);
-            let size = rows.div_ceil(bytes.div_ceil(PART_BYTES).max(1)).max(1);
+            let size = rows.div_ceil(bytes.div_ceil(part_bytes).max(1)).max(1);
             for skip in (0..rows).step_by(size) {
                 let count = size.min(rows - skip);
                 self.parts.push(Part {
@@ -257,5 +267,104 @@ impl Collection for Parquet {
 
     fn fingerprint(&self) -> Result<String, DataError> {
         fingerprint(self, |index| self.part(index).map_or(0, |part| self.parts[part].picture_bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Int64Array, StringArray, StructArray, builder::BinaryBuilder};
+    use arrow_schema::{DataType, Field as ArrowField};
+
+    use super::*;
+
+    /// Writes one row group.
+    fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, array)| (name, array, true)),
+        )
+        .unwrap();
+        let file = fs_err::File::create(path).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    fn images(cells: &[(Option<&[u8]>, Option<&str>)]) -> ArrayRef {
+        let mut bytes = BinaryBuilder::new();
+        cells.iter().for_each(|cell| bytes.append_option(cell.0));
+        let paths = StringArray::from_iter(cells.iter().map(|cell| cell.1));
+        Arc::new(StructArray::from(vec![
+            (
+                Arc::new(ArrowField::new("bytes", DataType::Binary, true)),
+                Arc::new(bytes.finish()) as ArrayRef,
+            ),
+            (Arc::new(ArrowField::new("path", DataType::Utf8, true)), Arc::new(paths) as ArrayRef),
+        ]))
+    }
+
+    #[test]
+    fn a_picture_may_lie_beside_the_table_but_not_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in/a.parquet");
+        fs_err::create_dir(folder.path().join("in")).unwrap();
+        fs_err::write(folder.path().join("in/beside.png"), b"beside").unwrap();
+        fs_err::write(folder.path().join("above.png"), b"above").unwrap();
+        let cells = [
+            (Some(&b"inside"[..]), None),
+            (None, Some("beside.png")),
+            (None, Some("../above.png")),
+            (None, Some("gone.png")),
+            (None, None),
+        ];
+        write(&path, vec![("image", images(&cells))]);
+        let opened = Parquet::open(&path, vec![path.clone()], 0).unwrap();
+        let picture = |index: usize| opened.record(index).unwrap().picture("image").cloned();
+        assert_eq!(
+            picture(0).map(|picture| (picture.name, picture.bytes)),
+            Some(("a.parquet#0".into(), b"inside"[..].into()))
+        );
+        assert_eq!(&*picture(1).unwrap().bytes, b"beside");
+        assert!(opened.record(2).unwrap_err().to_string().contains("`../above.png`"));
+        assert!(opened.record(3).unwrap_err().to_string().contains("`gone.png` is missing"));
+        assert_eq!(picture(4), None);
+        let captions = opened.captions(2).unwrap();
+        assert!(captions.key == "a.parquet#2" && captions.fields.is_empty());
+    }
+
+    #[test]
+    fn a_large_row_group_is_read_in_parts_that_hold_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let numbers = |from: i64| Arc::new(Int64Array::from_iter_values(from..from + 1000)) as ArrayRef;
+        let pixels: Vec<String> = (0..1000).map(|number| format!("{number}").repeat(100)).collect();
+        let cells: Vec<_> = pixels.iter().map(|pixels| (Some(pixels.as_bytes()), None)).collect();
+        write(&path, vec![("image", images(&cells)), ("n", numbers(0))]);
+        let other = folder.path().join("b.parquet");
+        write(&other, vec![("n", numbers(1000)), ("image", images(&cells))]);
+        let paths = vec![path.clone(), other];
+        let opened = Parquet::in_parts(folder.path(), paths, 0, 100_000).unwrap();
+        assert!(opened.blocks().len() > 4, "{:?}", opened.blocks());
+        let mut next = 0;
+        for block in opened.blocks() {
+            assert_eq!(block.start, next);
+            next = block.end;
+        }
+        assert_eq!(next, 2000);
+        for index in (0..2000).step_by(37).rev() {
+            let record = opened.record(index).unwrap();
+            assert_eq!(record.fields["n"], Field::Integer(index as i64));
+            assert_eq!(&*record.picture("image").unwrap().bytes, pixels[index % 1000].as_bytes());
+            assert_eq!(opened.captions(index).unwrap().fields["n"], Field::Integer(index as i64));
+        }
+        assert_eq!(opened.captions(1001).unwrap().key, "b.parquet#1");
+    }
+
+    #[test]
+    fn a_file_that_is_no_parquet_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        fs_err::write(&path, b"no such thing").unwrap();
+        let error = Parquet::open(&path, vec![path.clone()], 0).unwrap_err().to_string();
+        assert!(error.contains("a.parquet cannot be read as Parquet"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Writes one Parquet file as Hugging Face `datasets` does: pictures as structs of `bytes` and `path`, and a note of
 //! the features, so that `datasets` and its viewer show pictures.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -26,6 +26,8 @@ use crate::{ColumnInfo, ColumnKind, DataError, Field, Record};
 const ROWS: usize = 1000;
 /// The most bytes of pictures in a row group.
 const BYTES: usize = 256 << 20;
+/// The key under which `datasets` keeps its description of the columns.
+const NOTE: &str = "huggingface";
 
 pub(crate) struct Table {
     columns: Vec<ColumnInfo>,
@@ -41,9 +43,13 @@ impl Table {
             .iter()
             .map(|column| ArrowField::new(&column.name, data_type(column.kind), true))
             .collect();
-        let schema = Arc::new(Schema::new(fields));
+        // In the Arrow schema and beside it: Arrow's own readers look at the former alone where there is one.
+        let note = note(columns);
+        let schema =
+            Arc::new(Schema::new_with_metadata(fields, HashMap::from([(NOTE.to_string(), note.clone())])));
         let file = fs_err::File::create(path)?.into_parts().0;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(columns))).map_err(failed)?;
+        let writer =
+            ArrowWriter::try_new(file, schema.clone(), Some(properties(columns, note))).map_err(failed)?;
         Ok(Self { columns: columns.to_vec(), schema, writer, rows: Vec::new(), bytes: 0 })
     }
 
@@ -148,16 +154,20 @@ fn array(column: &ColumnInfo, rows: &[Record]) -> ArrayRef {
     }
 }
 
-fn properties(columns: &[ColumnInfo]) -> WriterProperties {
+/// The features of all columns, by which `datasets` knows a struct for a picture.
+fn note(columns: &[ColumnInfo]) -> String {
     let features: serde_json::Map<String, serde_json::Value> =
         columns.iter().map(|column| (column.name.clone(), feature(column.kind))).collect();
-    let note = json!({ "info": { "features": features } }).to_string();
+    json!({ "info": { "features": features } }).to_string()
+}
+
+fn properties(columns: &[ColumnInfo], note: String) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         // The size of a page is looked at after so many rows: pages of pictures stay small.
         .set_write_batch_size(32)
         .set_max_row_group_row_count(Some(ROWS))
-        .set_key_value_metadata(Some(vec![KeyValue::new("huggingface".to_string(), note)]));
+        .set_key_value_metadata(Some(vec![KeyValue::new(NOTE.to_string(), note)]));
     for column in columns.iter().filter(|column| column.kind == ColumnKind::Picture) {
         let bytes = ColumnPath::new(vec![column.name.clone(), "bytes".to_string()]);
         properties = properties

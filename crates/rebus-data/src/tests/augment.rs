@@ -1,3 +1,5 @@
+//! Tests of `augment`.
+
 use image::{Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;

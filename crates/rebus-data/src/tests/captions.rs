@@ -1,3 +1,5 @@
+//! Tests of `captions`.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of `fit`.
+
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;

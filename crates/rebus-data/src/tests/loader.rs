@@ -1,3 +1,5 @@
+//! Tests of `loader`.
+
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

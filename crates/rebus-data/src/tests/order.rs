@@ -1,3 +1,5 @@
+//! Tests of `order`.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

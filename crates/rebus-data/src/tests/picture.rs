@@ -1,3 +1,5 @@
+//! Tests of `picture`.
+
 use image::{ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of `split`.
+
 use super::*;
 use crate::{Field, testing::Memory};
 

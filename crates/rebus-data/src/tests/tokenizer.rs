@@ -1,3 +1,5 @@
+//! Tests of `tokenizer`.
+
 use proptest::prelude::*;
 
 use super::*;

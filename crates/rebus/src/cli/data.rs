@@ -7,10 +7,10 @@ use rebus_data::{
     Collection, DataConfig, DataError,
     augment::Augment,
     captions::caption_column,
-    collection, contact_sheet,
-    convert::{self, Format},
+    contact_sheet,
+    convert, Format,
     fit::Fitter,
-    inspect::{InspectOptions, Inspection, inspect},
+    InspectOptions, Inspection, inspect,
     picture::{decode, flatten, parse_color},
     random::{Purpose, stream},
     write_png,
@@ -67,7 +67,7 @@ enum To {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Inspect { path, sheet, augmented, recipe, json } => {
-            let collection = collection::open(path, &Default::default())?;
+            let collection = rebus_data::open(path, &Default::default())?;
             let bar = progress::bar(collection.len() as u64, "looking");
             let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
             let found = inspect(&*collection, &InspectOptions::default(), &mut step)?;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
         Command::Convert { path, to, output } => {
-            let collection = collection::open(path, &Default::default())?;
+            let collection = rebus_data::open(path, &Default::default())?;
             let format = match to {
                 To::Webdataset => Format::Webdataset,
                 To::Parquet => Format::Parquet,
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             };
             let bar = progress::bar(collection.len() as u64, "writing");
             let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
-            let report = convert::convert(&*collection, format, output, &mut step)?;
+            let report = convert(&*collection, format, output, &mut step)?;
             bar.finish_and_clear();
             for broken in &report.broken {
                 tracing::warn!("left out: {}: {}", broken.key, broken.reason);

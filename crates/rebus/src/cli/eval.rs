@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rebus_data::{DataConfig, collection};
+use rebus_data::DataConfig;
 use rebus_eval::{Half, PixelRank, pixel_rank};
 
 use super::{failure::Failure, progress};
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
-    let collection = collection::open(&args.data, &Default::default())?;
+    let collection = rebus_data::open(&args.data, &Default::default())?;
     let [channels, height, width] = model.info().picture_shape;
     let mut data = DataConfig { validation_fraction: args.validation_fraction, ..DataConfig::default() };
     data.channels = channels as u8;

@@ -7,8 +7,7 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use rebus_data::collection;
-use rebus_train::{Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train};
+use rebus_train::{Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train};
 
 use super::{failure::Failure, progress};
 
@@ -40,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
     /// Say what would be trained, how long it takes and how much memory it needs, and stop.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }
 
@@ -49,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(recipe), _) => (recipe_name(recipe), Some(recipe_table(recipe)?)),
         (None, _) if args.resume => (String::new(), None),
         (None, Some(data)) => {
-            let collection = collection::open(data, &Default::default())?;
+            let collection = rebus_data::open(data, &Default::default())?;
             let picked = recipes::pick(&*collection)?;
             eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
             (picked.name.to_string(), Some(picked.recipe))
@@ -71,9 +70,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(model), false) => Start::Init(model.clone()),
         (None, false) => Start::Fresh,
     };
-    if !args.resume || args.dry_run {
-        let estimate = rebus_train::estimate(&options)?;
-        eprintln!("{estimate}");
+    if !args.resume {
+        say_estimate(&rebus_train::estimate(&options, 2)?);
     }
     if args.dry_run {
         return Ok(());
@@ -95,6 +93,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+fn say_estimate(estimate: &Estimate) {
+    let hours = estimate.total_s / 3600.0;
+    let time = if hours >= 1.0 { format!("{hours:.1} h") } else { format!("{:.0} min", hours * 60.0) };
+    let memory = estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
+    eprintln!(
+        "{} parameters, {} records; {:.1} images/s here: {} steps take about {time}{memory}",
+        estimate.parameters, estimate.records, estimate.images_per_s, estimate.steps
+    );
 }
 
 /// A recipe from a file, or from inside the program where there is no such file.

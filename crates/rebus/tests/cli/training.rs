@@ -1,0 +1,118 @@
+//! `train`, `runs`, `export`: a tiny flow on 200 emoji, stopped, killed and resumed.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::{done, emoji, failed};
+
+/// Settings that make a step of the flow take milliseconds.
+const TINY: [&str; 10] = [
+    "--set", "model.widths=[16]", "--set", "model.attention_from=9", "--set", "model.text.layers=1", "--set",
+    "train.batch_size=4", "--set", "data.image_size=16",
+];
+
+fn train(folder: &Path, run: &str, more: &[&str]) -> Vec<String> {
+    let emoji = emoji();
+    let mut args = vec!["train", "emoji-flow", "--data", emoji.to_str().unwrap(), "--run", run];
+    args.extend(TINY);
+    args.extend(["--set", "train.log_every=1", "--set", "train.sample_every=0", "--set", "train.validate_every=0"]);
+    args.extend(more);
+    args.into_iter().map(str::to_string).collect()
+}
+
+fn say(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+/// The losses of a run by step.
+fn losses(folder: &Path, run: &str) -> Vec<(u64, String)> {
+    let log = fs::read_to_string(folder.join(run).join("log.jsonl")).unwrap();
+    log.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| Some((line.get("step")?.as_u64()?, line.get("loss_velocity")?.to_string())))
+        .collect()
+}
+
+#[test]
+fn half_the_steps_and_the_other_half_are_all_the_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    done(at, &say(&train(at, "whole", &["--set", "train.steps=20"])));
+    done(at, &say(&train(at, "halves", &["--set", "train.steps=10"])));
+    done(at, &["train", "--run", "halves", "--resume", "--set", "train.steps=20"]);
+    let whole = losses(at, "whole");
+    assert_eq!(whole.len(), 20);
+    assert_eq!(whole, losses(at, "halves"));
+    let weights = |run: &str| fs::read(at.join(run).join("model/model.safetensors")).unwrap();
+    assert_eq!(weights("whole"), weights("halves"));
+
+    let table = done(at, &["runs", "whole", "halves", "-o", "curves.png"]);
+    assert!(table.contains("whole") && table.contains("halves"), "{table}");
+    assert!(fs::metadata(at.join("curves.png")).unwrap().len() > 1000);
+    done(at, &["export", "whole", "--raw", "--float16", "-o", "exported"]);
+    done(at, &["generate", "sun", "--model", "exported", "--seed", "1", "--steps", "2", "-o", "sun.png"]);
+    done(at, &["generate", "sun", "--model", "whole/model", "--seed", "1", "--steps", "2", "-o", "sun2.png"]);
+}
+
+#[test]
+fn a_killed_run_always_resumes() {
+    killed_and_resumed(3);
+}
+
+#[test]
+#[ignore = "takes minutes: 20 kills"]
+fn a_run_killed_twenty_times_always_resumes() {
+    killed_and_resumed(20);
+}
+
+/// Kills a run at moments spread over its start and its checkpoints; each time it goes on, and at the end its losses
+/// are those of a run that nobody killed.
+fn killed_and_resumed(kills: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let more = ["--set", "train.steps=60", "--set", "train.checkpoint_every=5"];
+    done(at, &say(&train(at, "whole", &more)));
+    let program = assert_cmd::cargo::cargo_bin("rebus");
+    for kill in 0..kills {
+        let begun = at.join("killed/run.toml").exists();
+        let args = match begun {
+            true => ["train", "--run", "killed", "--resume"].map(str::to_string).to_vec(),
+            false => train(at, "killed", &more),
+        };
+        let mut child = Command::new(&program)
+            .current_dir(at)
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Moments of a fixed, uneven spread: before the first checkpoint, inside one, between two.
+        std::thread::sleep(Duration::from_millis(200 + u64::from(kill * 373 % 1100)));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let begun = at.join("killed/run.toml").exists();
+    let last = match begun {
+        true => ["train", "--run", "killed", "--resume"].map(str::to_string).to_vec(),
+        false => train(at, "killed", &more),
+    };
+    done(at, &say(&last));
+    assert_eq!(losses(at, "whole"), losses(at, "killed"));
+}
+
+#[test]
+fn a_run_is_not_begun_twice_nor_resumed_as_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    done(at, &say(&train(at, "run", &["--set", "train.steps=2"])));
+    let (code, said) = failed(at, &say(&train(at, "run", &["--set", "train.steps=2"])));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("--resume"), "{said}");
+    let (code, said) = failed(at, &["train", "--run", "run", "--resume", "--set", "train.learning_rate=5"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("train.learning_rate"), "{said}");
+}
