@@ -70,7 +70,10 @@ pub enum TrainError {
     },
 
     /// There is no recipe of that name in the program.
-    #[error("there is no recipe named `{name}`{}; there are: {known}. A file's name ends in .toml", suggestion(near))]
+    #[error(
+        "there is no recipe named `{name}`{}; there are: {known}. A file's name ends in .toml",
+        suggestion(near)
+    )]
     NoRecipe {
         /// The name.
         name: String,

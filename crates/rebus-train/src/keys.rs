@@ -19,9 +19,8 @@ pub fn set(table: &mut Table, text: &str) -> Result<(), TrainError> {
     let mut at = table;
     for (depth, part) in way.iter().enumerate() {
         let next = at.entry(part.clone()).or_insert_with(|| Value::Table(Table::new()));
-        at = next
-            .as_table_mut()
-            .ok_or_else(|| wrong(format!("`{}` is no table", way[..=depth].join("."))))?;
+        at =
+            next.as_table_mut().ok_or_else(|| wrong(format!("`{}` is no table", way[..=depth].join("."))))?;
     }
     at.insert(last.clone(), parse_value(value.trim()));
     Ok(())
@@ -58,7 +57,8 @@ pub fn read<T: DeserializeOwned>(table: Table, what: &str) -> Result<T, TrainErr
         let reason = error.inner().to_string().trim().to_string();
         match unknown(&reason) {
             Some((key, known)) => {
-                let parent = path.strip_suffix(key).map_or(path.as_str(), |parent| parent.trim_end_matches('.'));
+                let parent =
+                    path.strip_suffix(key).map_or(path.as_str(), |parent| parent.trim_end_matches('.'));
                 let place = match parent {
                     "" | "." => format!("the {what}"),
                     parent => format!("[{parent}]"),
@@ -105,7 +105,10 @@ mod tests {
     fn serdes_words_are_understood() {
         assert_eq!(unknown("unknown field `a`, expected `b`"), Some(("a", vec!["b"])));
         assert_eq!(unknown("unknown field `a`, expected `b` or `c`"), Some(("a", vec!["b", "c"])));
-        assert_eq!(unknown("unknown field `a`, expected one of `b`, `c`, `d`"), Some(("a", vec!["b", "c", "d"])));
+        assert_eq!(
+            unknown("unknown field `a`, expected one of `b`, `c`, `d`"),
+            Some(("a", vec!["b", "c", "d"]))
+        );
         assert_eq!(unknown("unknown field `a`, there are no fields"), Some(("a", vec![])));
         assert_eq!(unknown("invalid type"), None);
     }

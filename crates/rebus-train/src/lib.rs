@@ -16,15 +16,17 @@
 
 mod card;
 pub mod checkpoint;
+pub mod curves;
 pub mod error;
+mod estimate;
 mod export;
 mod feed;
 mod keys;
 pub mod log;
 mod observer;
 mod prepare;
-pub mod recipes;
 pub mod recipe;
+pub mod recipes;
 pub mod run;
 mod samples;
 mod schedule;
@@ -32,6 +34,7 @@ mod train;
 mod trainer;
 
 pub use error::{Difference, TrainError};
+pub use estimate::{Estimate, estimate};
 pub use export::{ExportOptions, export};
 pub use observer::{Event, NoTrainObserver, Progress, TrainObserver};
 pub use prepare::{Source, Start, TrainOptions};

@@ -73,7 +73,8 @@ pub fn cut(path: &Path, step: u64) -> Result<(), TrainError> {
     if !path.exists() {
         return Ok(());
     }
-    let later = |line: &Map<String, Value>| line.get("step").and_then(Value::as_u64).is_some_and(|at| at > step);
+    let later =
+        |line: &Map<String, Value>| line.get("step").and_then(Value::as_u64).is_some_and(|at| at > step);
     let lines = lines(path)?;
     let kept = lines.iter().take_while(|(_, line)| !later(line)).last();
     let length = kept.map_or(0, |(end, _)| *end);
@@ -137,6 +138,9 @@ mod tests {
     fn lines_are_added_behind_those_there() {
         let (_folder, path) = log("{\"step\":1}\n");
         Log::open(&path).unwrap().event("interrupted", serde_json::json!({ "at": 1 })).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"event\":\"interrupted\",\"at\":1}\n");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "{\"step\":1}\n{\"event\":\"interrupted\",\"at\":1}\n"
+        );
     }
 }

@@ -129,10 +129,8 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
 /// For a run that goes on, at its first step still: the checkpoint is not read here.
 pub(crate) fn resumed(options: &TrainOptions, run: &Run) -> Result<Prepared, TrainError> {
     let (info, table) = run.read()?;
-    let old = Recipe::resolve(table.clone(), &[]).map_err(|error| TrainError::RunFile {
-        file: run.settings(),
-        reason: error.to_string(),
-    })?;
+    let old = Recipe::resolve(table.clone(), &[])
+        .map_err(|error| TrainError::RunFile { file: run.settings(), reason: error.to_string() })?;
     let mut recipe = Recipe::resolve(options.recipe.clone().unwrap_or(table), &options.set)?;
     let source = options.data.clone().unwrap_or_else(|| Source::Path(info.data.clone()));
     let (collection, location) = open(source)?;

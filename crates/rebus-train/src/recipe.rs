@@ -139,7 +139,8 @@ impl Default for SampleConfig {
 /// # Errors
 /// It is no TOML; the error names the place and the line.
 pub fn parse(text: &str, place: &str) -> Result<Table, TrainError> {
-    toml::from_str(text).map_err(|error| TrainError::Syntax { place: place.into(), reason: error.to_string() })
+    toml::from_str(text)
+        .map_err(|error| TrainError::Syntax { place: place.into(), reason: error.to_string() })
 }
 
 /// A recipe's file as a table.
@@ -178,7 +179,8 @@ impl Recipe {
     /// # Errors
     /// A whole number beyond what TOML can hold.
     pub fn to_table(&self) -> Result<Table, TrainError> {
-        let whole = |error: toml::ser::Error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() };
+        let whole =
+            |error: toml::ser::Error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() };
         Table::try_from(self).map_err(whole)
     }
 
@@ -198,14 +200,18 @@ impl Recipe {
         })?;
         rule("train.learning_rate", train.learning_rate, "a number above 0", |v| v.is_finite() && *v > 0.0)?;
         rule("train.final_factor", train.final_factor, "from 0 to 1", |v| (0.0..=1.0).contains(v))?;
-        rule("train.seed", train.seed, "below 2^63, as TOML's whole numbers are", |v| i64::try_from(*v).is_ok())?;
+        rule("train.seed", train.seed, "below 2^63, as TOML's whole numbers are", |v| {
+            i64::try_from(*v).is_ok()
+        })?;
         rule("train.log_every", train.log_every, "at least 1", |v| *v > 0)?;
         rule("train.validation_batches", train.validation_batches, "at least 1", |v| *v > 0)?;
         rule("train.keep_checkpoints", train.keep_checkpoints, "at least 1", |v| *v > 0)?;
         rule("optimizer.beta_1", optimizer.beta_1, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;
         rule("optimizer.beta_2", optimizer.beta_2, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;
         rule("optimizer.epsilon", optimizer.epsilon, "a number above 0", |v| v.is_finite() && *v > 0.0)?;
-        rule("optimizer.weight_decay", optimizer.weight_decay, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
+        rule("optimizer.weight_decay", optimizer.weight_decay, "a number from 0", |v| {
+            v.is_finite() && *v >= 0.0
+        })?;
         rule("optimizer.clip_norm", optimizer.clip_norm, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
         for rate in &optimizer.rates {
             rule("optimizer.rates.factor", rate.factor, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
@@ -213,7 +219,8 @@ impl Recipe {
         rule("average.decay", self.average.decay, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;
         rule("average.gamma", self.average.gamma, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
         rule("sample.columns", self.sample.columns, "from 1 to 64", |v| (1..=64).contains(v))?;
-        let (steps, scale) = (self.sample.num_inference_steps.unwrap_or(1), self.sample.guidance_scale.unwrap_or(1.0));
+        let (steps, scale) =
+            (self.sample.num_inference_steps.unwrap_or(1), self.sample.guidance_scale.unwrap_or(1.0));
         rule("sample.num_inference_steps", steps, "from 1 to 10000", |v| (1..=10_000).contains(v))?;
         rule("sample.guidance_scale", scale, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
         rule("sample.seed", self.sample.seed, "below 2^62", |v| *v < 1 << 62)
@@ -262,8 +269,14 @@ mod tests {
         let cases = [
             ("[trian]\n", "the recipe has no key `trian` (did you mean `train`?)"),
             ("[train]\nstepz = 1\n", "[train] has no key `stepz` (did you mean `steps`?)"),
-            ("[data.color_jitter]\nbrigthness = 1\n", "[data.color_jitter] has no key `brigthness` (did you mean `brightness`?)"),
-            ("[optimizer]\nrates = [{ contain = \"a\", factor = 1.0 }]\n", "[optimizer.rates[0]] has no key `contain` (did you mean `contains`?)"),
+            (
+                "[data.color_jitter]\nbrigthness = 1\n",
+                "[data.color_jitter] has no key `brigthness` (did you mean `brightness`?)",
+            ),
+            (
+                "[optimizer]\nrates = [{ contain = \"a\", factor = 1.0 }]\n",
+                "[optimizer.rates[0]] has no key `contain` (did you mean `contains`?)",
+            ),
         ];
         for (text, wanted) in cases {
             let message = error(&format!("{FLOW}{text}"), &[]);
@@ -288,7 +301,12 @@ mod tests {
 
     #[test]
     fn changes_are_toml_or_bare_strings() {
-        let set = ["model.widths=[4, 8]", "data.background=white", "data.captions.text=2", "sample.prompts=[\"a=b\"]"];
+        let set = [
+            "model.widths=[4, 8]",
+            "data.background=white",
+            "data.captions.text=2",
+            "sample.prompts=[\"a=b\"]",
+        ];
         let recipe = resolve(FLOW, &set).unwrap();
         assert_eq!(recipe.model.settings["widths"], toml::Value::from(vec![4, 8]));
         assert_eq!(recipe.data.background, "white");

@@ -103,11 +103,9 @@ fn captions(collection: &dyn Collection) -> Table {
         pairs.iter().map(|(name, weight)| (name.clone(), Value::Float(*weight))).collect::<Table>()
     };
     match (text, list) {
-        (Some(text), Some(list)) => weighted(&[
-            (text.to_string(), 0.6),
-            (list.to_string(), 0.2),
-            (format!("{text}+{list}"), 0.2),
-        ]),
+        (Some(text), Some(list)) => {
+            weighted(&[(text.to_string(), 0.6), (list.to_string(), 0.2), (format!("{text}+{list}"), 0.2)])
+        }
         (Some(only), None) | (None, Some(only)) => weighted(&[(only.to_string(), 1.0)]),
         (None, None) => Table::new(),
     }

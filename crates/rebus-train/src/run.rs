@@ -121,7 +121,11 @@ impl Run {
     /// Another trainer is there, or the folder cannot be written.
     pub fn lock(&self) -> Result<Lock, TrainError> {
         fs::create_dir_all(&self.folder)?;
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(".lock"))?;
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.folder.join(".lock"))?;
         let file = file.into_file();
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
@@ -153,7 +157,10 @@ impl Run {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, info: &RunInfo, recipe: &Recipe) -> Result<(), TrainError> {
-        let broken = |error: toml::ser::Error| TrainError::RunFile { file: self.settings(), reason: error.to_string() };
+        let broken = |error: toml::ser::Error| TrainError::RunFile {
+            file: self.settings(),
+            reason: error.to_string(),
+        };
         let mut table = Table::new();
         table.insert("run".into(), Value::try_from(info).map_err(broken)?);
         table.extend(recipe.to_table()?);
@@ -290,7 +297,8 @@ mod tests {
         let run = Run::new("runs/x");
         let free = ["train.steps=7", "train.sample_every=1", "data.workers=1", "tokenizer.file=t.json"];
         run.same(&recipe(&[]), &recipe(&free)).unwrap();
-        let other = recipe(&["train.learning_rate=0.5", "model.patch=4", "model.blocks=1", "data.captions.zh=1"]);
+        let other =
+            recipe(&["train.learning_rate=0.5", "model.patch=4", "model.blocks=1", "data.captions.zh=1"]);
         let Err(TrainError::Differs { differences, .. }) = run.same(&recipe(&[]), &other) else { panic!() };
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let wanted = [

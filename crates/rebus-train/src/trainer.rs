@@ -11,8 +11,8 @@ use rebus_models::{Losses, ModelError, Objective, Step};
 use serde_json::{Map, json};
 
 use crate::{
-    Event, Progress, Recipe, Run, TrainError, TrainObserver, checkpoint, checkpoint::State, feed::Feed, log::Log,
-    samples, schedule::learning_rate,
+    Event, Progress, Recipe, Run, TrainError, TrainObserver, checkpoint, checkpoint::State, feed::Feed,
+    log::Log, samples, schedule::learning_rate,
 };
 
 /// How many broken records a line of the log tells of.
@@ -95,7 +95,10 @@ impl Trainer<'_> {
         let (step, snapshot) = (self.state.step, self.objective.snapshot());
         let parameters = snapshot.weights.values().map(|data| data.shape().iter().product::<usize>()).sum();
         let (records, held_out) = (self.feed.records(), self.held_out.iter().map(Batch::len).sum());
-        log.event("started", json!({ "from": step, "version": env!("CARGO_PKG_VERSION"), "records": records }))?;
+        log.event(
+            "started",
+            json!({ "from": step, "version": env!("CARGO_PKG_VERSION"), "records": records }),
+        )?;
         self.observer.event(&Event::Started { step, parameters, records, held_out });
         // The grid of the step at which the run was interrupted, where it was not drawn any more.
         let drawn = samples::path(self.run, step).exists();
@@ -138,17 +141,25 @@ impl Trainer<'_> {
         Ok(self.observer.step(&progress).is_break())
     }
 
-    fn log_step(&mut self, log: &mut Log, clock: &mut Clock, held_out: Option<&Losses>) -> Result<(), TrainError> {
+    fn log_step(
+        &mut self,
+        log: &mut Log,
+        clock: &mut Clock,
+        held_out: Option<&Losses>,
+    ) -> Result<(), TrainError> {
         let state = &mut self.state;
         let count = state.pending_steps.max(1) as f64;
-        state.losses = std::mem::take(&mut state.pending).into_iter().map(|(name, sum)| (name, sum / count)).collect();
+        state.losses =
+            std::mem::take(&mut state.pending).into_iter().map(|(name, sum)| (name, sum / count)).collect();
         state.pending_steps = 0;
         let mut line = Map::new();
         line.insert("step".into(), json!(state.step));
         line.insert("images_seen".into(), json!(state.images_seen));
         line.insert("learning_rate".into(), json!(learning_rate(&self.recipe.train, state.step - 1)));
         line.extend(state.losses.iter().map(|(name, value)| (format!("loss_{name}"), json!(value))));
-        line.extend(held_out.into_iter().flatten().map(|(name, value)| (format!("validation_{name}"), json!(value))));
+        line.extend(
+            held_out.into_iter().flatten().map(|(name, value)| (format!("validation_{name}"), json!(value))),
+        );
         line.insert("images_per_s".into(), json!(round(clock.images_per_s())));
         line.insert("elapsed_s".into(), json!(round(clock.elapsed_s())));
         (clock.busy, clock.images) = (Duration::ZERO, 0);
@@ -243,7 +254,10 @@ impl Trainer<'_> {
 
     fn final_losses(&mut self) -> Result<Losses, TrainError> {
         if let Some(held_out) = self.validate()? {
-            return Ok(held_out.into_iter().map(|(name, value)| (format!("validation_{name}"), value)).collect());
+            return Ok(held_out
+                .into_iter()
+                .map(|(name, value)| (format!("validation_{name}"), value))
+                .collect());
         }
         Ok(last_losses(&self.state))
     }

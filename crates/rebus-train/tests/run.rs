@@ -76,7 +76,11 @@ struct Watch {
 impl TrainObserver for Watch {
     fn step(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
         self.losses.push(progress.losses.clone());
-        if self.stop_after == Some(progress.step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.stop_after == Some(progress.step) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -107,7 +111,10 @@ fn ten_steps_and_ten_more_are_twenty_to_the_bit() {
     for grid in ["samples/000010.png", "samples/000020.png"] {
         assert!(fs::read(whole.join(grid)).unwrap() == fs::read(parts.join(grid)).unwrap(), "{grid} differs");
     }
-    assert!(fs::read(model.join("model.safetensors")).unwrap() == fs::read(parts.join("model/model.safetensors")).unwrap());
+    assert!(
+        fs::read(model.join("model.safetensors")).unwrap()
+            == fs::read(parts.join("model/model.safetensors")).unwrap()
+    );
     let opened = rebus_models::open(&model, &Device::default()).unwrap();
     assert_eq!(opened.info().provenance["step"], 20);
     assert!(fs::read_to_string(model.join("README.md")).unwrap().contains("emoji200"));
@@ -133,7 +140,8 @@ fn a_folder_with_a_run_a_folder_without_and_other_settings_are_refused() {
     for name in ["1f197.png", "1f30b.png"] {
         fs::copy(fixture().join(name), other.join(name)).unwrap();
     }
-    let lines = "{\"file_name\": \"1f197.png\", \"text\": \"a\"}\n{\"file_name\": \"1f30b.png\", \"text\": \"b\"}\n";
+    let lines =
+        "{\"file_name\": \"1f197.png\", \"text\": \"a\"}\n{\"file_name\": \"1f30b.png\", \"text\": \"b\"}\n";
     fs::write(other.join("metadata.jsonl"), lines).unwrap();
     let mut moved = resume(&run, &[]);
     moved.data = Some(Source::Path(other));
@@ -178,7 +186,8 @@ fn a_run_begins_with_the_weights_of_a_model_as_far_as_they_fit() {
     let model = rebus_models::ModelFolder::read(&first.join("model")).unwrap();
     assert_eq!(checkpoint::read(&run, 0).unwrap().0.weights, model.weights);
 
-    let mut wider = options(&folder.path().join("wider"), &[&set[..], &["model.condition_width=24"]].concat());
+    let mut wider =
+        options(&folder.path().join("wider"), &[&set[..], &["model.condition_width=24"]].concat());
     wider.start = Start::Init(first.join("model"));
     let mut watch = Watch::default();
     train(&wider, &mut watch).unwrap();

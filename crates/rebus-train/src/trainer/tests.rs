@@ -44,7 +44,10 @@ impl Objective for Sum {
     }
 
     fn evaluate(&mut self, batch: &Batch, step: &Step) -> Result<Losses, ModelError> {
-        Ok(Losses::from([("sum".to_string(), f64::from(self.weight) + (batch.len() as u64 * step.number) as f64)]))
+        Ok(Losses::from([(
+            "sum".to_string(),
+            f64::from(self.weight) + (batch.len() as u64 * step.number) as f64,
+        )]))
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -247,7 +250,8 @@ fn a_loss_that_is_no_number_stops_the_run_at_its_last_good_checkpoint() {
 
 #[test]
 fn checkpoints_are_pruned_by_the_recipes_rule() {
-    let mut setting = setting(&["train.keep_checkpoints=1", "train.keep_every=10", "train.checkpoint_every=2"]);
+    let mut setting =
+        setting(&["train.keep_checkpoints=1", "train.keep_every=10", "train.checkpoint_every=2"]);
     setting.sit(None).unwrap();
     assert_eq!(checkpoint::steps(&setting.run()).unwrap(), [10, 20]);
 }
@@ -275,7 +279,8 @@ fn broken_records_are_counted_once() {
     let mut setting = setting(&[]);
     setting.broken = 3;
     setting.sit(None).unwrap();
-    let told: Vec<&Event> = setting.events.iter().filter(|event| matches!(event, Event::Skipped { .. })).collect();
+    let told: Vec<&Event> =
+        setting.events.iter().filter(|event| matches!(event, Event::Skipped { .. })).collect();
     let Some(Event::Skipped { total, reasons }) = told.last() else { panic!() };
     assert_eq!((told.len(), *total, reasons.as_slice()), (2, 3, &["record 2 is broken".to_string()][..]));
     assert_eq!(setting.happened().iter().filter(|event| *event == "skipped").count(), 2);
