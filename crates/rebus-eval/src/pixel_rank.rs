@@ -132,7 +132,8 @@ fn ranks(
     settings: &PixelRank,
     observer: &mut dyn Observer,
 ) -> Result<Half, EvalError> {
-    let lacks = |verb| ModelError::Lacks { family: model.info().family.clone(), verb, able: able("generate") };
+    let lacks =
+        |verb| ModelError::Lacks { family: model.info().family.clone(), verb, able: able("generate") };
     let generator = model.generate().ok_or_else(|| lacks("generate"))?;
     let conditioner = model.conditioner().ok_or_else(|| lacks("draw from words"))?;
     let (mut plain, mut variants) = (vec![], vec![]);
@@ -199,6 +200,8 @@ mod tests {
         let data = (0..32 * 32).map(|i| if (i / 32) < 16 { 1.0 } else { -1.0 }).collect();
         let pixels = small(&Pictures { shape: [1, 1, 32, 32], data }, 0);
         assert_eq!(pixels.len(), SIDE * SIDE);
-        assert!(pixels[..SIDE * 8].iter().all(|&v| v == 1.0) && pixels[SIDE * 8..].iter().all(|&v| v == -1.0));
+        assert!(
+            pixels[..SIDE * 8].iter().all(|&v| v == 1.0) && pixels[SIDE * 8..].iter().all(|&v| v == -1.0)
+        );
     }
 }

@@ -126,9 +126,9 @@ pub enum ModelError {
 }
 
 fn nearest(name: &str, known: &str) -> String {
-    let near = known.split(", ").max_by(|a, b| {
-        strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-    });
+    let near = known
+        .split(", ")
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     match near {
         Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!(" (did you mean `{near}`?)"),
         _ => String::new(),

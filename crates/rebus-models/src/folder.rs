@@ -93,7 +93,12 @@ pub struct ModelFolder {
 
 impl Package {
     /// With the parts that every family has.
-    pub fn new(family: &'static str, config: serde_json::Value, picture_shape: [usize; 3], weights: NamedTensors) -> Self {
+    pub fn new(
+        family: &'static str,
+        config: serde_json::Value,
+        picture_shape: [usize; 3],
+        weights: NamedTensors,
+    ) -> Self {
         let provenance = serde_json::Value::Null;
         Self { family, config, picture_shape, weights, tokenizer: None, provenance }
     }
@@ -118,7 +123,8 @@ impl Package {
             let json = tokenizer.to_json()?;
             write_atomic(&folder.join(TOKENIZER), json.as_bytes())?;
             let hash = blake3::hash(json.as_bytes()).to_hex().to_string();
-            let component = Component { kind: "tokenizer".to_string(), files: vec![TOKENIZER.to_string()], hash };
+            let component =
+                Component { kind: "tokenizer".to_string(), files: vec![TOKENIZER.to_string()], hash };
             components.insert("tokenizer".to_string(), component);
         }
         let manifest = Manifest {

@@ -12,7 +12,12 @@ pub type NamedTensors = BTreeMap<String, TensorData>;
 
 /// Names or shapes that do not fit a network; the file belongs to another network or release.
 #[derive(Debug, thiserror::Error)]
-#[error("the weights do not fit the network{}{}{}", list("missing", missing), list("unexpected", unexpected), list("of another shape", misshapen))]
+#[error(
+    "the weights do not fit the network{}{}{}",
+    list("missing", missing),
+    list("unexpected", unexpected),
+    list("of another shape", misshapen)
+)]
 pub struct Mismatch {
     /// What the network has and the weights lack.
     pub missing: Vec<String>,

@@ -72,10 +72,7 @@ impl GroupNorm {
         let variance = (grouped - mean.clone()).square().mean_dim(1);
         let inverse = (variance + 1e-5).sqrt().recip();
         let spread = |values: Tensor<2>| {
-            values
-                .reshape([batch, self.groups, 1])
-                .repeat_dim(2, per_group)
-                .reshape([batch, channels, 1, 1])
+            values.reshape([batch, self.groups, 1]).repeat_dim(2, per_group).reshape([batch, channels, 1, 1])
         };
         let factor = spread(inverse) * scale; // [batch, channels, 1, 1]
         let offset = shift - spread(mean) * factor.clone();

@@ -1,8 +1,8 @@
 //! Repeatable random tensors: each sample draws from a stream of its own, so that it is the same in any batch.
 
 use burn::tensor::{Device, Tensor, TensorData};
-pub use rebus_data::random::{Purpose, below, stream, uniform};
 use rebus_data::random::fill_normal;
+pub use rebus_data::random::{Purpose, below, stream, uniform};
 
 /// Normal noise where sample `i` comes from the key (`seeds[i]`, purpose, step, 0): `[seeds, ...shape]`.
 pub fn normal_per_seed<const D: usize>(
@@ -18,12 +18,7 @@ pub fn normal_per_seed<const D: usize>(
 }
 
 /// Normal noise where sample `i` comes from the key (seed, purpose, step, `first + i`).
-pub fn normal<const D: usize>(
-    shape: [usize; D],
-    key: Key,
-    purpose: Purpose,
-    device: &Device,
-) -> Tensor<D> {
+pub fn normal<const D: usize>(shape: [usize; D], key: Key, purpose: Purpose, device: &Device) -> Tensor<D> {
     fill(shape, shape[0], device, |sample, values| {
         fill_normal(&mut key.stream(purpose, sample), values);
     })

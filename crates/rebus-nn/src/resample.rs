@@ -36,8 +36,10 @@ pub fn pixel_unshuffle(input: Tensor<4>, factor: usize) -> Tensor<4> {
 pub fn pixel_shuffle(input: Tensor<4>, factor: usize) -> Tensor<4> {
     let [batch, channels, height, width] = input.dims();
     let channels = channels / (factor * factor);
-    input
-        .reshape([batch, channels, factor, factor, height, width])
-        .permute([0, 1, 4, 2, 5, 3])
-        .reshape([batch, channels, height * factor, width * factor])
+    input.reshape([batch, channels, factor, factor, height, width]).permute([0, 1, 4, 2, 5, 3]).reshape([
+        batch,
+        channels,
+        height * factor,
+        width * factor,
+    ])
 }

@@ -22,7 +22,9 @@ pub enum TaskError {
     Io(#[from] std::io::Error),
 
     /// Several pictures for one file name.
-    #[error("{path} is one file, and {count} pictures are to be written. Give a folder instead (a name without .png)")]
+    #[error(
+        "{path} is one file, and {count} pictures are to be written. Give a folder instead (a name without .png)"
+    )]
     OneFile {
         /// The file.
         path: PathBuf,

@@ -1,9 +1,7 @@
 //! Words to pictures.
 
 use image::DynamicImage;
-use rebus_models::{
-    GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler,
-};
+use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler};
 
 use crate::TaskError;
 
@@ -121,7 +119,8 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskE
     if let Some(conditioner) = model.conditioner() {
         for prompt in task.prompts.iter().chain(&task.negative_prompt) {
             if let Some(rest) = conditioner.truncation(prompt)? {
-                warnings.push(format!("the prompt is longer than the model reads; this was cut off: \"{rest}\""));
+                warnings
+                    .push(format!("the prompt is longer than the model reads; this was cut off: \"{rest}\""));
             }
         }
     }

@@ -10,5 +10,5 @@ pub mod generate;
 pub mod output;
 
 pub use error::TaskError;
-pub use generate::{Drawing, Generated, GenerateTask, generate};
+pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use output::Output;

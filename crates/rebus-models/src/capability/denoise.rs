@@ -29,8 +29,12 @@ pub trait Denoise: Send + Sync {
     ///
     /// # Errors
     /// A condition that the network cannot take.
-    fn predict(&self, x_t: Tensor<4>, times: Tensor<1>, condition: &Condition)
-    -> Result<Tensor<4>, ModelError>;
+    fn predict(
+        &self,
+        x_t: Tensor<4>,
+        times: Tensor<1>,
+        condition: &Condition,
+    ) -> Result<Tensor<4>, ModelError>;
 
     /// The condition of nothing said, `batch` entries.
     ///

@@ -12,7 +12,11 @@ pub trait Generate: Send + Sync {
     ///
     /// # Errors
     /// An option out of range, or [`ModelError::Interrupted`].
-    fn generate(&self, request: &GenerateRequest, observer: &mut dyn Observer) -> Result<Pictures, ModelError>;
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, ModelError>;
 
     /// Which options of a request have a meaning for this family.
     fn options(&self) -> GenerateOptions;

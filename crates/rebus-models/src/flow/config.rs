@@ -114,6 +114,12 @@ pub struct FlowObjectiveConfig {
 
 impl Default for FlowObjectiveConfig {
     fn default() -> Self {
-        Self { time_mean: 0.0, time_deviation: 1.0, caption_dropout: 0.1, word_dropout: 0.05, pair_weight: 0.0 }
+        Self {
+            time_mean: 0.0,
+            time_deviation: 1.0,
+            caption_dropout: 0.1,
+            word_dropout: 0.05,
+            pair_weight: 0.0,
+        }
     }
 }

@@ -10,10 +10,7 @@ use rebus_nn::{
 };
 
 use super::FlowConfig;
-use crate::{
-    Embedding,
-    text::TextEncoder,
-};
+use crate::{Embedding, text::TextEncoder};
 
 /// Velocity of a noisy picture at a time, given a text.
 #[derive(Module, Debug)]
@@ -70,7 +67,8 @@ impl FlowNetwork {
         let stage = |level: usize, change: Option<usize>, init: &mut Init| Stage {
             change: change.map(|from| Conv2d::new([from, widths[level]], 1, init)),
             blocks: (0..config.blocks).map(|_| ResidualBlock::new(widths[level], config, init)).collect(),
-            attention: (level >= config.attention_from).then(|| AttentionBlock::new(widths[level], config, init)),
+            attention: (level >= config.attention_from)
+                .then(|| AttentionBlock::new(widths[level], config, init)),
         };
         Self {
             text: TextEncoder::new(&config.text, init),
@@ -80,7 +78,10 @@ impl FlowNetwork {
             down: (0..widths.len())
                 .map(|level| stage(level, level.checked_sub(1).map(|above| widths[above]), init))
                 .collect(),
-            up: (0..widths.len() - 1).rev().map(|level| stage(level, Some(widths[level + 1]), init)).collect(),
+            up: (0..widths.len() - 1)
+                .rev()
+                .map(|level| stage(level, Some(widths[level + 1]), init))
+                .collect(),
             norm: GroupNorm::new(groups, widths[0], init),
             output: Conv2d::zeroed([widths[0], pixels], 3, init),
             patch,

@@ -80,7 +80,13 @@ impl FlowObjective {
     }
 
     /// Noise, times and captions of a batch, each sample from streams of its own.
-    fn example(&self, batch: &Batch, key: Key, learning: bool, device: &Device) -> Result<FlowExample, ModelError> {
+    fn example(
+        &self,
+        batch: &Batch,
+        key: Key,
+        learning: bool,
+        device: &Device,
+    ) -> Result<FlowExample, ModelError> {
         let settings = &self.objective;
         let pictures = modality::to_tensor(batch.pictures("image")?, device);
         let [count, ..] = pictures.dims();
@@ -101,7 +107,8 @@ impl FlowObjective {
             }
         }
         let dropout = learning.then_some((settings.word_dropout, key));
-        let captions = modality::tokenize(&self.tokenizer, &captions, self.config.text.context, dropout, device)?;
+        let captions =
+            modality::tokenize(&self.tokenizer, &captions, self.config.text.context, dropout, device)?;
 
         let noise = normal(pictures.dims(), key, Purpose::Noise, device);
         let times = Tensor::<1>::from_floats(times.as_slice(), device);

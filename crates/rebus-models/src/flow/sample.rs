@@ -54,7 +54,8 @@ impl FlowModel {
             file: folder.place.join("model.json"),
             reason: reason.to_string(),
         };
-        let tokenizer = folder.tokenizer.clone().ok_or_else(|| manifest("a flow needs a tokenizer component"))?;
+        let tokenizer =
+            folder.tokenizer.clone().ok_or_else(|| manifest("a flow needs a tokenizer component"))?;
         let network = FlowNetwork::new(&config, folder.picture_shape[0], &mut Init::empty(device));
         let network = named::replace(network, "network.", &folder.weights).map_err(|mismatch| {
             ModelError::Mismatch { place: folder.place.display().to_string(), mismatch }

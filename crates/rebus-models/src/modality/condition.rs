@@ -80,8 +80,10 @@ impl Condition {
             };
             (name.clone(), part)
         });
-        let vectors = self.vectors.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
-        let spatial = self.spatial.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
+        let vectors =
+            self.vectors.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
+        let spatial =
+            self.spatial.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
         Self { embeddings: embeddings.collect(), vectors: vectors.collect(), spatial: spatial.collect() }
     }
 }

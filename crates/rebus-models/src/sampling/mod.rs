@@ -13,11 +13,16 @@ use rebus_data::Pictures;
 use rebus_nn::random::{Purpose, normal_per_seed};
 
 use crate::{
-    Denoise, Generate, GenerateOptions, GenerateRequest, ModelError, Observer, capability::Parameterization, modality,
+    Denoise, Generate, GenerateOptions, GenerateRequest, ModelError, Observer, capability::Parameterization,
+    modality,
 };
 
 impl<D: Denoise> Generate for D {
-    fn generate(&self, request: &GenerateRequest, observer: &mut dyn Observer) -> Result<Pictures, ModelError> {
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, ModelError> {
         let Parameterization::Velocity = self.parameterization();
         let [_, height, width] = self.picture_shape();
         let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));

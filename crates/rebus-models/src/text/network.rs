@@ -56,10 +56,8 @@ impl TextEncoder {
         // The first place of an empty text counts, and holds the learned empty vector.
         let counts = text.mask.float(); // [batch, length]
         let is_empty = counts.clone().sum_dim(1).equal_scalar(0.0).float(); // [batch, 1]
-        let first = Tensor::cat(
-            vec![is_empty.clone(), Tensor::zeros([batch, length - 1], &counts.device())],
-            1,
-        );
+        let first =
+            Tensor::cat(vec![is_empty.clone(), Tensor::zeros([batch, length - 1], &counts.device())], 1);
         let counts = counts + first; // 0 or 1
         let tokens = self.tokens.forward(text.ids); // [batch, length, width]
         let empty = self.empty.val().reshape([1, 1, width]);

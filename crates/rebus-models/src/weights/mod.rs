@@ -49,7 +49,8 @@ pub fn serialize(tensors: &NamedTensors, precision: Precision) -> Result<Vec<u8>
         parts.push((name, dtype, data.shape().to_vec(), bytes));
     }
     let views = parts.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| format!("{name}: {error}"))?;
+        let view =
+            TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| format!("{name}: {error}"))?;
         Ok((name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, String>>()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    optim::{AdaptiveMomentumState, AdamWState, GradientsParams, Optimizer},
+    optim::{AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer},
     tensor::{Device, Tensor, TensorData},
 };
 use serde::{Deserialize, Serialize};
@@ -72,8 +72,14 @@ impl AdamW {
         let clip = self.config.clip_norm;
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         let config = self.config.clone();
-        let mut stepper =
-            Stepper { path: Path::default(), moments: &mut self.moments, config, grads, learning_rate, scale };
+        let mut stepper = Stepper {
+            path: Path::default(),
+            moments: &mut self.moments,
+            config,
+            grads,
+            learning_rate,
+            scale,
+        };
         (module.map(&mut stepper), norm)
     }
 

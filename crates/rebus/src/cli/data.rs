@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use image::DynamicImage;
 use rebus_data::{
-    Collection, DataConfig, DataError,
+    Collection, DataConfig, DataError, Format, InspectOptions, Inspection,
     augment::Augment,
     captions::caption_column,
-    contact_sheet,
-    convert, Format,
+    contact_sheet, convert,
     fit::Fitter,
-    InspectOptions, Inspection, inspect,
+    inspect,
     picture::{decode, flatten, parse_color},
     random::{Purpose, stream},
     write_png,
@@ -84,7 +83,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             if let (Some(file), Some(recipe)) = (augmented, recipe) {
                 let table = super::train::recipe_table(recipe)?;
                 let config = rebus_train::Recipe::resolve(table, &[])?.data;
-                write_png(file, &contact_sheet(&augmentations(&*collection, &config)?, 8, 2, "white")?.into(), &[])?;
+                write_png(
+                    file,
+                    &contact_sheet(&augmentations(&*collection, &config)?, 8, 2, "white")?.into(),
+                    &[],
+                )?;
                 println!("augmented      {}", file.display());
             }
             Ok(())
@@ -118,8 +121,15 @@ fn print(found: &Inspection) {
     println!("formats        {}", list(pictures.formats.iter().map(|(f, n)| format!("{f} {n}")).collect()));
     println!("modes          {}", list(pictures.modes.iter().map(|(m, n)| format!("{m} {n}")).collect()));
     let sizes = pictures.sizes.iter().take(6).map(|s| format!("{}x{} {}", s.width, s.height, s.count));
-    println!("sizes          {}{}", list(sizes.collect()), if pictures.other_sizes > 0 { ", others" } else { "" });
-    println!("shapes         wide {}, square {}, high {}", pictures.landscape, pictures.square, pictures.portrait);
+    println!(
+        "sizes          {}{}",
+        list(sizes.collect()),
+        if pictures.other_sizes > 0 { ", others" } else { "" }
+    );
+    println!(
+        "shapes         wide {}, square {}, high {}",
+        pictures.landscape, pictures.square, pictures.portrait
+    );
     if pictures.turned_by_exif > 0 {
         println!("turned by EXIF {}", pictures.turned_by_exif);
     }
@@ -127,9 +137,14 @@ fn print(found: &Inspection) {
         let lengths = caption.characters.map_or(String::new(), |spread| {
             format!(", {} to {} characters (median {})", spread.min, spread.max, spread.median)
         });
-        println!("column         {}: {} there, {} missing{lengths}", caption.column, caption.present, caption.missing);
+        println!(
+            "column         {}: {} there, {} missing{lengths}",
+            caption.column, caption.present, caption.missing
+        );
     }
-    let groups = |groups: &rebus_data::inspect::Groups| format!("{} more than needed, in {} groups", groups.surplus, groups.count);
+    let groups = |groups: &rebus_data::inspect::Groups| {
+        format!("{} more than needed, in {} groups", groups.surplus, groups.count)
+    };
     println!("duplicates     {}", groups(&found.duplicates));
     println!("near ones      {}", groups(&found.near_duplicates));
     println!("broken         {}", found.broken.len());
@@ -170,7 +185,11 @@ fn augmentations(collection: &dyn Collection, config: &DataConfig) -> Result<Vec
     Ok(images)
 }
 
-fn picture(collection: &dyn Collection, record: usize, config: &DataConfig) -> Result<DynamicImage, DataError> {
+fn picture(
+    collection: &dyn Collection,
+    record: usize,
+    config: &DataConfig,
+) -> Result<DynamicImage, DataError> {
     let fields = collection.record(record)?;
     let encoded = fields.fields.values().find_map(|field| match field {
         rebus_data::Field::Picture(picture) => Some(picture),

@@ -10,8 +10,16 @@ use serde::Serialize;
 use super::{failure::Failure, progress};
 
 /// Prompts that the demo draws: captions that the model learned, in both languages.
-const PROMPTS: [&str; 8] =
-    ["red apple", "sun", "volcano", "cat face", "flag: Japan", "red heart", "火山", "woman firefighter: dark skin tone"];
+const PROMPTS: [&str; 8] = [
+    "red apple",
+    "sun",
+    "volcano",
+    "cat face",
+    "flag: Japan",
+    "red heart",
+    "火山",
+    "woman firefighter: dark skin tone",
+];
 /// And captions that nobody drew for it.
 const NEW: [&str; 4] = ["blue apple", "green heart with face", "purple cat face", "红色的太阳"];
 

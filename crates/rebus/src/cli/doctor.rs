@@ -79,7 +79,8 @@ fn instructions() -> Vec<&'static str> {
 /// GFLOP/s of a matrix product, and seconds for 8 pictures of the default model.
 fn measure(device: &Device) -> (f64, Option<f64>) {
     const SIDE: usize = 1024;
-    let matrix: Tensor<2> = normal_per_seed([0, SIDE * SIDE], &[1], Purpose::Other, 0, device).reshape([SIDE, SIDE]);
+    let matrix: Tensor<2> =
+        normal_per_seed([0, SIDE * SIDE], &[1], Purpose::Other, 0, device).reshape([SIDE, SIDE]);
     let product = || matrix.clone().matmul(matrix.clone()).sum().into_scalar::<f32>();
     product();
     let start = Instant::now();

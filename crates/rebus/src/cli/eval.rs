@@ -56,7 +56,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
-    println!("rank of the true picture among {} by pixels at 16x16, in percent (50 is chance)", report.pictures);
+    println!(
+        "rank of the true picture among {} by pixels at 16x16, in percent (50 is chance)",
+        report.pictures
+    );
     let cell = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
     for (name, Half { captions, median_plain, median_variants, within_tenth }) in
         [("training", &report.training), ("held out", &report.held_out)]

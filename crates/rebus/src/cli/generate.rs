@@ -80,7 +80,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seed,
         guidance_scale: args.guidance_scale,
         num_inference_steps: args.steps,
-        sampler: args.sampler.as_deref().map(|name| if name == "heun" { Sampler::Heun } else { Sampler::Euler }),
+        sampler: args
+            .sampler
+            .as_deref()
+            .map(|name| if name == "heun" { Sampler::Heun } else { Sampler::Euler }),
         height: args.height,
         width: args.width,
     };

@@ -7,7 +7,9 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use rebus_train::{Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train};
+use rebus_train::{
+    Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train,
+};
 
 use super::{failure::Failure, progress};
 
@@ -53,11 +55,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
             (picked.name.to_string(), Some(picked.recipe))
         }
-        (None, None) => return Err(Failure::input("name a collection with --data, or a run with --run and --resume")),
+        (None, None) => {
+            return Err(Failure::input("name a collection with --data, or a run with --run and --resume"));
+        }
     };
     let run = match &args.run {
         Some(run) => run.clone(),
-        None if name.is_empty() => return Err(Failure::input("name the run to go on with: --run DIR --resume")),
+        None if name.is_empty() => {
+            return Err(Failure::input("name the run to go on with: --run DIR --resume"));
+        }
         None => Path::new("runs").join(name),
     };
     let mut options = TrainOptions::new(&run, rebus::device(&args.device)?, &args.device);
@@ -98,7 +104,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn say_estimate(estimate: &Estimate) {
     let hours = estimate.total_s / 3600.0;
     let time = if hours >= 1.0 { format!("{hours:.1} h") } else { format!("{:.0} min", hours * 60.0) };
-    let memory = estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
+    let memory =
+        estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
     eprintln!(
         "{} parameters, {} records; {:.1} images/s here: {} steps take about {time}{memory}",
         estimate.parameters, estimate.records, estimate.images_per_s, estimate.steps
@@ -132,7 +139,8 @@ impl TrainObserver for Watcher {
             self.bar.reset_eta();
         }
         self.bar.set_position(progress.step);
-        let losses: Vec<_> = progress.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let losses: Vec<_> =
+            progress.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.bar.set_message(format!("{:.1} images/s  {} ", progress.images_per_s, losses.join(" ")));
         match progress::interruptible().load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),
@@ -148,7 +156,9 @@ impl TrainObserver for Watcher {
             Event::Initialized { taken, anew, unused } => {
                 format!("{taken} weights taken, {} begin anew, {} unused", anew.len(), unused.len())
             }
-            Event::Skipped { total, reasons } => format!("{total} records left out so far: {}", reasons.join("; ")),
+            Event::Skipped { total, reasons } => {
+                format!("{total} records left out so far: {}", reasons.join("; "))
+            }
             Event::Sampled { path } => format!("samples {}", path.display()),
             _ => return,
         };

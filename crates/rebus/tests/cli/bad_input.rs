@@ -89,7 +89,14 @@ fn damaged_models_are_refused_by_the_file() {
     let at = folder.path();
     let emoji = emoji();
     let mut args = vec!["train", "emoji-flow", "--data", emoji.to_str().unwrap(), "--run", "run"];
-    args.extend(["--set", "model.widths=[16]", "--set", "model.attention_from=9", "--set", "data.image_size=16"]);
+    args.extend([
+        "--set",
+        "model.widths=[16]",
+        "--set",
+        "model.attention_from=9",
+        "--set",
+        "data.image_size=16",
+    ]);
     args.extend(["--set", "train.steps=1", "--set", "train.batch_size=2", "--set", "train.sample_every=0"]);
     done(at, &args);
     let model = at.join("run/model");
@@ -111,7 +118,8 @@ fn damaged_models_are_refused_by_the_file() {
 
     fs::write(model.join("model.json"), manifest.replace("\"format\": 1", "\"format\": 99")).unwrap();
     refused(at, &draw, 2, &["99", "Update Rebus"]);
-    fs::write(model.join("model.json"), manifest.replace("\"family\": \"flow\"", "\"family\": \"flew\"")).unwrap();
+    fs::write(model.join("model.json"), manifest.replace("\"family\": \"flow\"", "\"family\": \"flew\""))
+        .unwrap();
     refused(at, &draw, 2, &["flew", "flow"]);
     fs::write(model.join("model.json"), &manifest[..40]).unwrap();
     refused(at, &draw, 2, &["model.json"]);

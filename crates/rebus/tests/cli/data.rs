@@ -14,8 +14,17 @@ fn inspect_counts_and_draws_what_is_there() {
     assert_eq!(said["records"], 200);
     assert_eq!(said["pictures"]["count"], 200);
     assert_eq!(said["broken"].as_array().unwrap().len(), 0);
-    let args =
-        ["data", "inspect", path, "--sheet", "sheet.png", "--augmented", "augmented.png", "--recipe", "emoji-gan"];
+    let args = [
+        "data",
+        "inspect",
+        path,
+        "--sheet",
+        "sheet.png",
+        "--augmented",
+        "augmented.png",
+        "--recipe",
+        "emoji-gan",
+    ];
     let said = done(folder.path(), &args);
     assert!(said.contains("200 records"), "{said}");
     for file in ["sheet.png", "augmented.png"] {

@@ -11,7 +11,10 @@ fn a_picture_is_the_same_alone_or_among_others() {
         let mut args = vec!["generate"];
         args.extend(prompts);
         args.extend(["-n", n, "--seed", seed, "--steps", "2", "-o", out]);
-        done(folder.path(), &args).lines().map(|file| fs::read(folder.path().join(file)).unwrap()).collect::<Vec<_>>()
+        done(folder.path(), &args)
+            .lines()
+            .map(|file| fs::read(folder.path().join(file)).unwrap())
+            .collect::<Vec<_>>()
     };
     let among = draw(&["a red apple", "火山"], "3", "7", "among");
     assert_eq!(among.len(), 6);
@@ -23,8 +26,21 @@ fn a_picture_is_the_same_alone_or_among_others() {
 #[test]
 fn generate_says_what_it_drew_as_json_and_on_a_sheet() {
     let folder = tempfile::tempdir().unwrap();
-    let args =
-        ["generate", "sun", "-n", "2", "--seed", "3", "--steps", "1", "--json", "--sheet", "sheet.png", "-o", "out"];
+    let args = [
+        "generate",
+        "sun",
+        "-n",
+        "2",
+        "--seed",
+        "3",
+        "--steps",
+        "1",
+        "--json",
+        "--sheet",
+        "sheet.png",
+        "-o",
+        "out",
+    ];
     let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &args)).unwrap();
     insta::assert_snapshot!(said.to_string());
     assert!(folder.path().join("sheet.png").is_file());

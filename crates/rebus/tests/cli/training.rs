@@ -11,15 +11,30 @@ use crate::{done, emoji, failed};
 
 /// Settings that make a step of the flow take milliseconds.
 const TINY: [&str; 10] = [
-    "--set", "model.widths=[16]", "--set", "model.attention_from=9", "--set", "model.text.layers=1", "--set",
-    "train.batch_size=4", "--set", "data.image_size=16",
+    "--set",
+    "model.widths=[16]",
+    "--set",
+    "model.attention_from=9",
+    "--set",
+    "model.text.layers=1",
+    "--set",
+    "train.batch_size=4",
+    "--set",
+    "data.image_size=16",
 ];
 
 fn train(folder: &Path, run: &str, more: &[&str]) -> Vec<String> {
     let emoji = emoji();
     let mut args = vec!["train", "emoji-flow", "--data", emoji.to_str().unwrap(), "--run", run];
     args.extend(TINY);
-    args.extend(["--set", "train.log_every=1", "--set", "train.sample_every=0", "--set", "train.validate_every=0"]);
+    args.extend([
+        "--set",
+        "train.log_every=1",
+        "--set",
+        "train.sample_every=0",
+        "--set",
+        "train.validate_every=0",
+    ]);
     args.extend(more);
     args.into_iter().map(str::to_string).collect()
 }
