@@ -1,5 +1,7 @@
 //! The adversarial families: learning, checkpoints and model folders.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+
 use std::sync::Arc;
 
 use burn::tensor::Device;

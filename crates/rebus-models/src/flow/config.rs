@@ -83,7 +83,7 @@ impl FlowConfig {
     /// A side that the levels do not divide.
     pub fn validate_size(&self, height: usize, width: usize) -> Result<(), ModelError> {
         let multiple = self.side_multiple();
-        let fits = |side: usize| side > 0 && side % multiple == 0;
+        let fits = |side: usize| side > 0 && side.is_multiple_of(multiple);
         match fits(height) && fits(width) {
             true => Ok(()),
             false => Err(ModelError::Request {

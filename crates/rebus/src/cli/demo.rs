@@ -78,7 +78,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn page(rows: &[Row], info: &rebus_models::ModelInfo, seconds: f64) -> Result<String, minijinja::Error> {
     let mut environment = minijinja::Environment::new();
     environment.add_template("demo.html", include_str!("demo.html"))?;
-    let seconds = format!("{seconds:.1}");
-    let context = minijinja::context! { rows, info, seconds, version => env!("CARGO_PKG_VERSION") };
-    environment.get_template("demo.html")?.render(context)
+    let context = serde_json::json!({
+        "rows": rows, "info": info, "seconds": format!("{seconds:.1}"), "version": env!("CARGO_PKG_VERSION"),
+    });
+    environment.get_template("demo.html")?.render(minijinja::Value::from_serialize(&context))
 }

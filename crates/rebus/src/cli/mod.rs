@@ -18,7 +18,6 @@ mod runs;
 mod train;
 
 use clap::{Parser, Subcommand};
-use failure::Failure;
 
 /// Cross-modal picture making: learn from captioned pictures, then draw from words.
 #[derive(Debug, Parser)]

@@ -23,7 +23,7 @@ const TINY: [&str; 10] = [
     "data.image_size=16",
 ];
 
-fn train(folder: &Path, run: &str, more: &[&str]) -> Vec<String> {
+fn train(run: &str, more: &[&str]) -> Vec<String> {
     let emoji = emoji();
     let mut args = vec!["train", "emoji-flow", "--data", emoji.to_str().unwrap(), "--run", run];
     args.extend(TINY);
@@ -56,8 +56,8 @@ fn losses(folder: &Path, run: &str) -> Vec<(u64, String)> {
 fn half_the_steps_and_the_other_half_are_all_the_steps() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    done(at, &say(&train(at, "whole", &["--set", "train.steps=20"])));
-    done(at, &say(&train(at, "halves", &["--set", "train.steps=10"])));
+    done(at, &say(&train("whole", &["--set", "train.steps=20"])));
+    done(at, &say(&train("halves", &["--set", "train.steps=10"])));
     done(at, &["train", "--run", "halves", "--resume", "--set", "train.steps=20"]);
     let whole = losses(at, "whole");
     assert_eq!(whole.len(), 20);
@@ -90,13 +90,13 @@ fn killed_and_resumed(kills: u32) {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let more = ["--set", "train.steps=60", "--set", "train.checkpoint_every=5"];
-    done(at, &say(&train(at, "whole", &more)));
+    done(at, &say(&train("whole", &more)));
     let program = assert_cmd::cargo::cargo_bin("rebus");
     for kill in 0..kills {
         let begun = at.join("killed/run.toml").exists();
         let args = match begun {
             true => ["train", "--run", "killed", "--resume"].map(str::to_string).to_vec(),
-            false => train(at, "killed", &more),
+            false => train("killed", &more),
         };
         let mut child = Command::new(&program)
             .current_dir(at)
@@ -113,7 +113,7 @@ fn killed_and_resumed(kills: u32) {
     let begun = at.join("killed/run.toml").exists();
     let last = match begun {
         true => ["train", "--run", "killed", "--resume"].map(str::to_string).to_vec(),
-        false => train(at, "killed", &more),
+        false => train("killed", &more),
     };
     done(at, &say(&last));
     assert_eq!(losses(at, "whole"), losses(at, "killed"));
@@ -123,8 +123,8 @@ fn killed_and_resumed(kills: u32) {
 fn a_run_is_not_begun_twice_nor_resumed_as_another() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    done(at, &say(&train(at, "run", &["--set", "train.steps=2"])));
-    let (code, said) = failed(at, &say(&train(at, "run", &["--set", "train.steps=2"])));
+    done(at, &say(&train("run", &["--set", "train.steps=2"])));
+    let (code, said) = failed(at, &say(&train("run", &["--set", "train.steps=2"])));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("--resume"), "{said}");
     let (code, said) = failed(at, &["train", "--run", "run", "--resume", "--set", "train.learning_rate=5"]);
