@@ -44,28 +44,46 @@ impl Failure {
         Self::Input(miette::miette!("{message}"))
     }
 
-    /// By the kind of the I/O error inside, if there is one: a missing file is the user's to name, the rest is the
-    /// machine's.
-    fn of(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        let mut kind = None;
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<io::Error>() {
-                kind = Some(io.kind());
-            }
-            cause = error.source();
-        }
-        let machine = !matches!(kind, None | Some(io::ErrorKind::NotFound | io::ErrorKind::InvalidInput));
+    /// By the kind of the I/O error inside, if there is one: a path that is not there is the user's to name, the rest
+    /// is the machine's.
+    fn of(error: impl std::error::Error + Send + Sync + 'static, io: Option<io::ErrorKind>) -> Self {
+        use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
         let report = miette::Report::from_err(error);
-        if machine { Self::Failed(report) } else { Self::Input(report) }
+        match io {
+            None | Some(NotFound | NotADirectory | IsADirectory | InvalidInput) => Self::Input(report),
+            Some(_) => Self::Failed(report),
+        }
+    }
+}
+
+fn in_data(error: &DataError) -> Option<io::ErrorKind> {
+    match error {
+        DataError::Io(error) | DataError::Write { source: error, .. } => Some(error.kind()),
+        _ => None,
+    }
+}
+
+fn in_model(error: &ModelError) -> Option<io::ErrorKind> {
+    match error {
+        ModelError::Io(error) => Some(error.kind()),
+        ModelError::Data(error) => in_data(error),
+        _ => None,
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        let io = in_data(&error);
+        Self::of(error, io)
     }
 }
 
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
+        let io = in_model(&error);
         match error {
             ModelError::Interrupted => Self::Interrupted,
-            error => Self::of(error),
+            error => Self::of(error, io),
         }
     }
 }
@@ -74,19 +92,49 @@ impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
         match error {
             TaskError::Model(error) => error.into(),
-            error => Self::of(error),
+            TaskError::Data(error) => error.into(),
+            TaskError::Io(error) => error.into(),
+            error => Self::of(error, None),
         }
     }
 }
 
-macro_rules! plain {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::of(error)
-            }
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Model(error) => error.into(),
+            TrainError::Data(error) => error.into(),
+            TrainError::Io(error) => error.into(),
+            error => Self::of(error, None),
         }
-    )*};
+    }
 }
 
-plain!(DataError, TrainError, EvalError, NoDevice, io::Error, serde_json::Error);
+impl From<EvalError> for Failure {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Model(error) => error.into(),
+            EvalError::Data(error) => error.into(),
+            error => Self::of(error, None),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let io = Some(error.kind());
+        Self::of(error, io)
+    }
+}
+
+impl From<NoDevice> for Failure {
+    fn from(error: NoDevice) -> Self {
+        Self::of(error, None)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::of(error, None)
+    }
+}

@@ -129,11 +129,28 @@ fn damaged_models_are_refused_by_the_file() {
 }
 
 #[test]
+fn a_place_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    refused(folder.path(), &["generate", "sun", "--steps", "1", "-o", "file/out"], 2, &["file/out"]);
+}
+
+/// A limit on the size of files stands for a full disk.
+#[cfg(unix)]
+#[test]
 fn a_full_disk_is_an_error_of_the_machine_and_leaves_earlier_pictures_whole() {
     let folder = tempfile::tempdir().unwrap();
-    // A device that is always full stands for a full disk; a folder inside a file for one that cannot be made.
-    fs::write(folder.path().join("file"), "").unwrap();
-    let (code, said) = failed(folder.path(), &["generate", "sun", "--steps", "1", "-o", "file/out"]);
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("file"), "{said}");
+    let at = folder.path();
+    done(at, &["generate", "sun", "--seed", "1", "--steps", "1", "-o", "out"]);
+    let picture = at.join("out/001-sun-1.png");
+    let before = fs::read(&picture).unwrap();
+    let program = assert_cmd::cargo::cargo_bin("rebus");
+    let line = "trap '' XFSZ; ulimit -f 1; exec \"$0\" generate sun --seed 2 --steps 1 -o out";
+    let output =
+        std::process::Command::new("bash").current_dir(at).args(["-c", line]).arg(program).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("out/"), "{said}");
+    assert_eq!(fs::read(&picture).unwrap(), before);
+    assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 1, "nothing half-written is left");
 }
