@@ -158,7 +158,7 @@ mod tests {
             if rebus_models::families().iter().any(|family| family.name == recipe.model.family) {
                 Recipe::resolve(table, &[]).unwrap();
             }
-            let command = format!("#   rebus train DATA --recipe {0} -o runs/{0}", built_in.name);
+            let command = format!("#   rebus train recipes/{}.toml --data PATH", built_in.name);
             assert_eq!(built_in.text.lines().nth(2), Some(command.as_str()));
             assert!(!built_in.about().is_empty());
         }

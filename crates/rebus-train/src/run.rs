@@ -302,6 +302,7 @@ mod tests {
         let Err(TrainError::Differs { differences, .. }) = run.same(&recipe(&[]), &other) else { panic!() };
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let wanted = [
+            "data.captions.text: was 1.0, now not set",
             "data.captions.zh: was not set, now 1.0",
             "model.blocks: was not set, now 1",
             "model.patch: was 2, now 4",

@@ -1,5 +1,7 @@
 //! Whole runs of a tiny flow on the 200 emoji of the fixture.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},

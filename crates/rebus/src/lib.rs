@@ -9,7 +9,7 @@
 //! let task = GenerateTask { prompts: vec!["a red apple".into()], count: 1, seed: 7, ..Default::default() };
 //! let output = Output::resolve("apple.png".as_ref(), 1)?;
 //! generate(&*model, &task, &mut NoObserver, |drawing| {
-//!     output.write(&drawing.picture.to_images()[0], &drawing.prompt, drawing.seed, &[]).map(|_| ())
+//!     output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[]).map(|_| ())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
