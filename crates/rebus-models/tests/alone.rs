@@ -1,6 +1,6 @@
 //! A picture depends on its own seed and prompt alone, to the bit, whatever is drawn beside it. Every family is here.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The adversarial families: learning, checkpoints and model folders.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Every network against the same network in PyTorch. The scripts that made the files are in `tests/golden/` at the
 //! repository's root, one of the same name each; they say what is recorded.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 use burn::{
     module::{Module, ModuleVisitor, Param},

@@ -1,6 +1,6 @@
 //! Whole runs of a tiny flow on the 200 emoji of the fixture.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 use std::{
     ops::ControlFlow,

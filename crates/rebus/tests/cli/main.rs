@@ -1,6 +1,6 @@
 //! The program as a user meets it: each subcommand once on real input, and wrong input of many kinds.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 mod bad_input;
 mod data;
