@@ -1,6 +1,6 @@
 //! The verbs of Rebus: a file a verb, over the capabilities of any model.
 //!
-//! [`generate`] draws pictures from words. [`Output`] decides where pictures go, and never overwrites what it named
+//! [`generate()`] draws pictures from words. [`Output`] decides where pictures go, and never overwrites what it named
 //! itself. A verb never names a model family.
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
