@@ -22,13 +22,13 @@ def rounded(tensor):
     return tensor.float().double()
 
 
-class Golden:
-    """Weights, made when first asked for, and all that goes into the file."""
+class Weights:
+    """Weights, made when first asked for. `benches/side_by_side.py` trains the same networks from them in float32."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, dtype=torch.float32):
         self.generator = torch.Generator().manual_seed(seed)
+        self.dtype = dtype
         self.weights = {}
-        self.file = {}
 
     def normal(self, *shape):
         return rounded(torch.randn(*shape, generator=self.generator, dtype=torch.float64))
@@ -42,8 +42,16 @@ class Golden:
             if scale is None:
                 fan_in = shape[0] if len(shape) == 2 else torch.tensor(shape[1:]).prod().item()
                 scale = fan_in**-0.5
-            self.weights[name] = rounded(self.normal(*shape) * scale + around).requires_grad_()
+            self.weights[name] = rounded(self.normal(*shape) * scale + around).to(self.dtype).requires_grad_()
         return self.weights[name]
+
+
+class Golden(Weights):
+    """Weights in float64, and all that goes into the file."""
+
+    def __init__(self, seed):
+        super().__init__(seed, torch.float64)
+        self.file = {}
 
     def put(self, **tensors):
         """Inputs and outputs, by name; a dot in a name is written as two underlines."""
@@ -133,7 +141,7 @@ def text_encoder(g, name, ids, mask, width, layers, heads, context, vocabulary):
         x = x + attention(g, block + "attention", layer_norm(g, block + "attention_norm", x), heads, mask)
         x = x + feed_forward(g, block + "feed_forward", layer_norm(g, block + "feed_forward_norm", x), 4)
     sequence = layer_norm(g, f"{name}norm", x)
-    mean = torch.stack([row[counts].mean(dim=0) for row, counts in zip(sequence, mask)])
+    mean = (sequence * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
     return sequence, mask, linear(g, f"{name}pool", mean, width)
 
 

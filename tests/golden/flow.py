@@ -1,5 +1,7 @@
 """The flow: the velocity, and the loss and gradients of one training step. See common.py."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from common import Golden, attention, conv, feed_forward, layer_norm, linear, scale_shift, text_encoder, texts
@@ -11,7 +13,7 @@ FREQUENCIES = 32
 
 
 def time_embedding(g, times):
-    rates = torch.exp(-torch.log(torch.tensor(1e4, dtype=torch.float64)) * torch.arange(FREQUENCIES) / FREQUENCIES)
+    rates = torch.exp(-math.log(1e4) * torch.arange(FREQUENCIES, dtype=times.dtype) / FREQUENCIES)
     angles = 1000 * times[:, None] * rates
     inner = linear(g, "time.inner", torch.cat([angles.sin(), angles.cos()], 1), CONDITION)
     return linear(g, "time.outer", F.silu(inner), CONDITION)
@@ -68,15 +70,20 @@ def network(g, x, times, text):
     return F.pixel_shuffle(x, PATCH)
 
 
-g = Golden(2)
-ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
-pictures, noise = g.uniform(4, 3, 8, 8) * 2 - 1, g.normal(4, 3, 8, 8)
-times = torch.tensor([0.125, 0.375, 0.5, 0.875], dtype=torch.float64)
-x_t = (pictures + (noise - pictures) * times[:, None, None, None]).float().double()
-velocity = (noise - pictures).float().double()
-predicted = network(g, x_t, times, text_encoder(g, "text.", ids, mask, **TEXT))
-g.put(ids=ids, mask=mask, pictures=pictures, x_t=x_t, velocity=velocity, times=times, predicted=predicted)
-ahead = x_t - predicted * times[:, None, None, None]
-pair = (ahead - pictures).abs().mean()
-g.put_gradients("step", (predicted - velocity).square().mean() + PAIR_WEIGHT * pair)
-g.save("flow")
+def main():
+    g = Golden(2)
+    ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
+    pictures, noise = g.uniform(4, 3, 8, 8) * 2 - 1, g.normal(4, 3, 8, 8)
+    times = torch.tensor([0.125, 0.375, 0.5, 0.875], dtype=torch.float64)
+    x_t = (pictures + (noise - pictures) * times[:, None, None, None]).float().double()
+    velocity = (noise - pictures).float().double()
+    predicted = network(g, x_t, times, text_encoder(g, "text.", ids, mask, **TEXT))
+    g.put(ids=ids, mask=mask, pictures=pictures, x_t=x_t, velocity=velocity, times=times, predicted=predicted)
+    ahead = x_t - predicted * times[:, None, None, None]
+    pair = (ahead - pictures).abs().mean()
+    g.put_gradients("step", (predicted - velocity).square().mean() + PAIR_WEIGHT * pair)
+    g.save("flow")
+
+
+if __name__ == "__main__":
+    main()

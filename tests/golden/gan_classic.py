@@ -69,22 +69,27 @@ def put_averages(g, name, averages, prefix):
             g.file[f"{name}.after.{key}.running_variance"] = variance
 
 
-for seed, name, side in [(3, "article", 4), (4, "upsampled", 16)]:
-    g = Golden(seed)
-    noise, real, fake = g.normal(BATCH, NOISE), g.uniform(BATCH, PIXELS, side, side) * 2 - 1, g.normal(BATCH, PIXELS, side, side)
-    drawn = generator(g, noise, side, Averages(), False)
-    g.put(noise=noise, real=real, fake=fake, drawn=drawn)
+def main():
+    for seed, name, side in [(3, "article", 4), (4, "upsampled", 16)]:
+        g = Golden(seed)
+        noise, real, fake = g.normal(BATCH, NOISE), g.uniform(BATCH, PIXELS, side, side) * 2 - 1, g.normal(BATCH, PIXELS, side, side)
+        drawn = generator(g, noise, side, Averages(), False)
+        g.put(noise=noise, real=real, fake=fake, drawn=drawn)
 
-    averages = Averages()
-    judged = discriminator(g, real, averages), discriminator(g, fake, averages)
-    value = torch.log(torch.sigmoid(judged[0])).mean() + torch.log(1 - torch.sigmoid(judged[1])).mean()
-    g.put(judged_real=judged[0], judged_fake=judged[1])
-    g.put_gradients("discriminator", -value, "discriminator.")
-    put_averages(g, "discriminator", averages, "discriminator.")
+        averages = Averages()
+        judged = discriminator(g, real, averages), discriminator(g, fake, averages)
+        value = torch.log(torch.sigmoid(judged[0])).mean() + torch.log(1 - torch.sigmoid(judged[1])).mean()
+        g.put(judged_real=judged[0], judged_fake=judged[1])
+        g.put_gradients("discriminator", -value, "discriminator.")
+        put_averages(g, "discriminator", averages, "discriminator.")
 
-    averages = Averages()
-    logits = discriminator(g, generator(g, noise, side, averages, True), averages)
-    g.put_gradients("minimax", torch.log(1 - torch.sigmoid(logits)).mean(), "generator.")
-    g.put_gradients("non_saturating", -torch.log(torch.sigmoid(logits)).mean(), "generator.")
-    put_averages(g, "generator", averages, "generator.")
-    g.save(f"gan_classic_{name}")
+        averages = Averages()
+        logits = discriminator(g, generator(g, noise, side, averages, True), averages)
+        g.put_gradients("minimax", torch.log(1 - torch.sigmoid(logits)).mean(), "generator.")
+        g.put_gradients("non_saturating", -torch.log(torch.sigmoid(logits)).mean(), "generator.")
+        put_averages(g, "generator", averages, "generator.")
+        g.save(f"gan_classic_{name}")
+
+
+if __name__ == "__main__":
+    main()

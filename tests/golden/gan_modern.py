@@ -79,54 +79,59 @@ def pairing(better, worse):
     return -torch.log(torch.sigmoid(better - worse))
 
 
-g = Golden(5)
-ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
-noise = g.normal(4, NOISE)
-real, fake = g.uniform(4, PIXELS, SIDE, SIDE) * 2 - 1, g.normal(4, PIXELS, SIDE, SIDE)
-probes = g.normal(*real.shape), g.normal(*real.shape)
-mismatched = torch.tensor([[0.0], [1.0], [1.0], [1.0]], dtype=torch.float64)  # the second text is empty
-drawn = generator(g, noise, ids, mask)
-pooled = pooled_text(g, ids, mask)
-g.put(ids=ids, mask=mask, noise=noise, real=real, fake=fake, real_probe=probes[0], fake_probe=probes[1])
-g.put(mismatched=mismatched, drawn=drawn, judged=discriminator(g, real, pooled))
+def main():
+    g = Golden(5)
+    ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
+    noise = g.normal(4, NOISE)
+    real, fake = g.uniform(4, PIXELS, SIDE, SIDE) * 2 - 1, g.normal(4, PIXELS, SIDE, SIDE)
+    probes = g.normal(*real.shape), g.normal(*real.shape)
+    mismatched = torch.tensor([[0.0], [1.0], [1.0], [1.0]], dtype=torch.float64)  # the second text is empty
+    drawn = generator(g, noise, ids, mask)
+    pooled = pooled_text(g, ids, mask)
+    g.put(ids=ids, mask=mask, noise=noise, real=real, fake=fake, real_probe=probes[0], fake_probe=probes[1])
+    g.put(mismatched=mismatched, drawn=drawn, judged=discriminator(g, real, pooled))
 
-step = SETTINGS["penalty_step"]
-logits = discriminator(g, real, pooled), discriminator(g, fake, pooled)
-main = pairing(*logits).mean()
-mismatch = (pairing(logits[0], discriminator(g, real, pooled.roll(-1, 0))) * mismatched).mean() * SETTINGS["mismatch_weight"]
-slopes = [
-    ((discriminator(g, x + step * probe, pooled) - logit) / step).square().mean()
-    for x, probe, logit in zip((real, fake), probes, logits)
-]
-penalty = SETTINGS["gamma"] / 2 * sum(slopes)
-g.put(pairing=main.reshape(1), mismatch=mismatch.reshape(1), penalty=penalty.reshape(1))
-g.put_gradients("discriminator", main + mismatch + SETTINGS["penalty_every"] * penalty, "discriminator.")
+    step = SETTINGS["penalty_step"]
+    logits = discriminator(g, real, pooled), discriminator(g, fake, pooled)
+    main = pairing(*logits).mean()
+    mismatch = (pairing(logits[0], discriminator(g, real, pooled.roll(-1, 0))) * mismatched).mean() * SETTINGS["mismatch_weight"]
+    slopes = [
+        ((discriminator(g, x + step * probe, pooled) - logit) / step).square().mean()
+        for x, probe, logit in zip((real, fake), probes, logits)
+    ]
+    penalty = SETTINGS["gamma"] / 2 * sum(slopes)
+    g.put(pairing=main.reshape(1), mismatch=mismatch.reshape(1), penalty=penalty.reshape(1))
+    g.put_gradients("discriminator", main + mismatch + SETTINGS["penalty_every"] * penalty, "discriminator.")
 
-changes = torch.tensor(
-    [
-        [0.25, 1.5, 0.75, 1, -1, 2, 3, 4],
-        [-0.5, 0.5, 1.25, 0, 0, -2, 5, 4],
-        [0.0, 1.0, 1.0, -2, 2, 6, -1, 4],
-        [0.125, 2.0, 0.5, 2, 1, 0, 0, 4],
-    ],
-    dtype=torch.float64,
-)
-g.put(real_changes=changes, fake_changes=changes.flip(0), augmented=augment(real, changes))
-logits = [
-    discriminator(g, augment(x, how), pooled) for x, how in ((real, changes), (drawn, changes.flip(0)))
-]
-small = lambda x: F.avg_pool2d(x, SETTINGS["pair_factor"])
-pair = SETTINGS["pair_weight"] * (small(drawn) - small(real)).abs().mean()
-g.put(generator=pairing(logits[1], logits[0]).mean().reshape(1), pair=pair.reshape(1))
-g.put_gradients("generator", pairing(logits[1], logits[0]).mean() + pair, "generator.")
-g.save("gan_modern")
+    changes = torch.tensor(
+        [
+            [0.25, 1.5, 0.75, 1, -1, 2, 3, 4],
+            [-0.5, 0.5, 1.25, 0, 0, -2, 5, 4],
+            [0.0, 1.0, 1.0, -2, 2, 6, -1, 4],
+            [0.125, 2.0, 0.5, 2, 1, 0, 0, 4],
+        ],
+        dtype=torch.float64,
+    )
+    g.put(real_changes=changes, fake_changes=changes.flip(0), augmented=augment(real, changes))
+    logits = [
+        discriminator(g, augment(x, how), pooled) for x, how in ((real, changes), (drawn, changes.flip(0)))
+    ]
+    small = lambda x: F.avg_pool2d(x, SETTINGS["pair_factor"])
+    pair = SETTINGS["pair_weight"] * (small(drawn) - small(real)).abs().mean()
+    g.put(generator=pairing(logits[1], logits[0]).mean().reshape(1), pair=pair.reshape(1))
+    g.put_gradients("generator", pairing(logits[1], logits[0]).mean() + pair, "generator.")
+    g.save("gan_modern")
 
-# The mean of squared finite differences along normal noise against the squared gradient itself.
-x = real[:1].clone().requires_grad_()
-(gradient,) = torch.autograd.grad(discriminator(g, x, pooled[:1]).sum(), x)
-with torch.no_grad():
-    many = torch.randn(20_000, *x.shape[1:], generator=g.generator, dtype=torch.float64)
-    there = discriminator(g, x + 0.01 * many, pooled[:1].expand(len(many), -1))
-    slope = ((there - discriminator(g, x, pooled[:1])) / 0.01).square().mean()
-ratio = (slope / gradient.square().sum()).item()
-assert abs(ratio - 1) < 0.05, ratio
+    # The mean of squared finite differences along normal noise against the squared gradient itself.
+    x = real[:1].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(g, x, pooled[:1]).sum(), x)
+    with torch.no_grad():
+        many = torch.randn(20_000, *x.shape[1:], generator=g.generator, dtype=torch.float64)
+        there = discriminator(g, x + 0.01 * many, pooled[:1].expand(len(many), -1))
+        slope = ((there - discriminator(g, x, pooled[:1])) / 0.01).square().mean()
+    ratio = (slope / gradient.square().sum()).item()
+    assert abs(ratio - 1) < 0.05, ratio
+
+
+if __name__ == "__main__":
+    main()

@@ -2,10 +2,10 @@
 
 use burn::{
     module::Module,
-    tensor::{Bool, Tensor, activation::softmax},
+    tensor::{Bool, Tensor},
 };
 
-use crate::{Init, Linear};
+use crate::{Init, Linear, kernels};
 
 /// Queries from one sequence, keys and values from the same one, joined by those of a context where there is one.
 #[derive(Module, Debug)]
@@ -46,33 +46,22 @@ impl Attention {
         mask: Option<Tensor<2, Bool>>,
         joint: Option<&Joint>,
     ) -> Tensor<3> {
-        let [batch, length, width] = input.dims();
-        let query = self.split(self.query.forward(input.clone()));
+        let [batch, length, _] = input.dims();
+        let query = self.query.forward(input.clone());
         let mut key_value = self.key_value.forward(input); // [batch, length, 2 * width]
-        let mut counts = mask;
-        if let (Some(project), Some(joint)) = (&self.context, joint) {
-            let all = Tensor::<2>::ones([batch, length], &joint.mask.device()).bool();
-            let own = counts.unwrap_or(all);
-            counts = Some(Tensor::cat(vec![own, joint.mask.clone()], 1));
-            key_value = Tensor::cat(vec![key_value, project.forward(joint.sequence.clone())], 1);
-        }
-        let key = self.split(key_value.clone().narrow(2, 0, width)); // [batch, heads, keys, head width]
-        let value = self.split(key_value.narrow(2, width, width));
-
-        let head_width = width / self.heads;
-        let mut scores = query.matmul(key.swap_dims(2, 3)) * (head_width as f64).powf(-0.5);
-        if let Some(counts) = counts {
-            let keys = counts.dims()[1];
-            let bias = (counts.float() - 1.0) * 1e4; // 0 where a token counts, -10000 where it does not
-            scores = scores + bias.reshape([batch, 1, 1, keys]);
-        }
-        let mixed = softmax(scores, 3).matmul(value); // [batch, heads, length, head width]
-        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, length, width]))
+        let own = mask.map_or_else(|| Tensor::zeros([batch, length], &query.device()), bias);
+        let bias = match (&self.context, joint) {
+            (Some(project), Some(joint)) => {
+                key_value = Tensor::cat(vec![key_value, project.forward(joint.sequence.clone())], 1);
+                Tensor::cat(vec![own, bias(joint.mask.clone())], 1)
+            }
+            _ => own,
+        };
+        self.output.forward(kernels::attention(query, key_value, bias, self.heads))
     }
+}
 
-    /// `[batch, length, width]` to `[batch, heads, length, width / heads]`
-    fn split(&self, input: Tensor<3>) -> Tensor<4> {
-        let [batch, length, width] = input.dims();
-        input.reshape([batch, length, self.heads, width / self.heads]).swap_dims(1, 2)
-    }
+/// On the scores: 0 where a token counts, -10000 where it does not.
+fn bias(counts: Tensor<2, Bool>) -> Tensor<2> {
+    (counts.float() - 1.0) * 1e4
 }

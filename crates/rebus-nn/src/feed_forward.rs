@@ -1,11 +1,8 @@
 //! The feed-forward part of a transformer block.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, activation::gelu_approximate},
-};
+use burn::{module::Module, tensor::Tensor};
 
-use crate::{Init, Linear};
+use crate::{Init, Linear, kernels::gelu};
 
 /// Two linear layers with a GELU (Hendrycks and Gimpel 2016, tanh form) between.
 #[derive(Module, Debug)]
@@ -25,6 +22,6 @@ impl FeedForward {
 
     /// `[batch, length, width]` to the same
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        self.outer.forward(gelu_approximate(self.inner.forward(input)))
+        self.outer.forward(gelu(self.inner.forward(input)))
     }
 }

@@ -19,6 +19,7 @@ pub mod device;
 pub mod embedding;
 pub mod feed_forward;
 pub mod init;
+pub mod kernels;
 pub mod linear;
 pub mod named;
 pub mod norm;

@@ -5,7 +5,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::Init;
+use crate::{Init, kernels};
 
 /// `y = x W + b` over the last dimension.
 #[derive(Module, Debug)]
@@ -59,11 +59,8 @@ impl Linear {
         let rows = shape.iter().product::<usize>() / d_input.max(1);
         shape[D - 1] = d_output;
         // On flat rows the gradient of the weights is one product, not one for each batch entry.
-        let output = input.reshape([rows, d_input]).matmul(weight);
-        let output = match &self.bias {
-            Some(bias) => output + bias.val().reshape([1, d_output]),
-            None => output,
-        };
+        let bias = self.bias.as_ref().map(Param::val);
+        let output = kernels::linear(input.reshape([rows, d_input]), weight, bias);
         output.reshape(shape)
     }
 }

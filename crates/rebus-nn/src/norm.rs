@@ -2,10 +2,13 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, module::layer_norm},
+    tensor::Tensor,
 };
 
-use crate::Init;
+use crate::{
+    Init,
+    kernels::{self, Activation},
+};
 
 /// Mean 0 and variance 1 over the last dimension, then a learned scale and shift.
 #[derive(Module, Debug)]
@@ -24,7 +27,7 @@ impl LayerNorm {
 
     /// `[..., width]` to the same
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        layer_norm(input, self.scale.val(), Some(self.shift.val()), 1e-5)
+        kernels::layer_norm(input, self.scale.val(), self.shift.val())
     }
 }
 
@@ -45,37 +48,26 @@ impl GroupNorm {
         Self { scale: init.constant([channels], 1.0), shift: init.constant([channels], 0.0), groups }
     }
 
-    /// `[batch, channels, height, width]` to the same
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let channels = self.scale.val().dims()[0];
-        let scale = self.scale.val().reshape([1, channels, 1, 1]);
-        let shift = self.shift.val().reshape([1, channels, 1, 1]);
-        self.affine(input, scale, shift)
+    /// `[batch, channels, height, width]` to the same, with an activation behind it.
+    pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let [batch, channels, ..] = input.dims();
+        let scale = self.scale.val().reshape([1, channels]).expand([batch, channels]);
+        let shift = self.shift.val().reshape([1, channels]).expand([batch, channels]);
+        kernels::group_norm(input, scale, shift, self.groups, Some(activation))
     }
 
     /// The same with a scale and a shift of each sample's own on top of the learned ones:
     /// `norm(x) * scale * (1 + sample_scale) + shift + sample_shift`, both `[batch, channels]`.
-    pub fn modulate(&self, input: Tensor<4>, sample_scale: Tensor<2>, sample_shift: Tensor<2>) -> Tensor<4> {
-        let [batch, channels] = sample_scale.dims();
+    pub fn modulate(
+        &self,
+        input: Tensor<4>,
+        sample_scale: Tensor<2>,
+        sample_shift: Tensor<2>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let channels = input.dims()[1];
         let scale = self.scale.val().reshape([1, channels]) * (sample_scale + 1.0);
         let shift = self.shift.val().reshape([1, channels]) + sample_shift;
-        self.affine(input, scale.reshape([batch, channels, 1, 1]), shift.reshape([batch, channels, 1, 1]))
-    }
-
-    /// The statistics are folded into one scale and one shift a channel, so that the picture is passed over twice:
-    /// once for its sums, once for `x * a + b`.
-    fn affine(&self, input: Tensor<4>, scale: Tensor<4>, shift: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = input.dims();
-        let per_group = channels / self.groups;
-        let grouped = input.clone().reshape([batch * self.groups, per_group * height * width]);
-        let mean = grouped.clone().mean_dim(1); // [batch * groups, 1]
-        let variance = (grouped - mean.clone()).square().mean_dim(1);
-        let inverse = (variance + 1e-5).sqrt().recip();
-        let spread = |values: Tensor<2>| {
-            values.reshape([batch, self.groups, 1]).repeat_dim(2, per_group).reshape([batch, channels, 1, 1])
-        };
-        let factor = spread(inverse) * scale; // [batch, channels, 1, 1]
-        let offset = shift - spread(mean) * factor.clone();
-        input * factor + offset
+        kernels::group_norm(input, scale, shift, self.groups, Some(activation))
     }
 }

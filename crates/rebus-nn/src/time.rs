@@ -1,11 +1,8 @@
 //! A moment of a process as a vector.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, activation::silu},
-};
+use burn::{module::Module, tensor::Tensor};
 
-use crate::{Init, Linear};
+use crate::{Init, Linear, kernels::silu};
 
 /// Sines and cosines of a time (Vaswani et al. 2017), through two linear layers.
 #[derive(Module, Debug)]

@@ -1,12 +1,11 @@
 //! A U-Net (Ronneberger et al. 2015) whose blocks are modulated by time and pooled text, and whose coarse levels
 //! attend to themselves and to the tokens of the text at once.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, activation::silu},
-};
+use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
-    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, TimeEmbedding, resample,
+    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, TimeEmbedding,
+    kernels::{Activation::Silu, silu},
+    resample,
 };
 
 use super::FlowConfig;
@@ -110,7 +109,7 @@ impl FlowNetwork {
             }
             x = stage.forward(x, &condition, &joint);
         }
-        let x = self.output.forward(silu(self.norm.forward(x))); // [b, c * p², h/p, w/p]
+        let x = self.output.forward(self.norm.forward(x, Silu)); // [b, c * p², h/p, w/p]
         resample::pixel_shuffle(x, self.patch)
     }
 }
@@ -141,8 +140,8 @@ impl ResidualBlock {
         let modulation = self.modulation.forward(condition.clone()); // [b, 2 * width]
         let scale = modulation.clone().narrow(1, 0, width);
         let shift = modulation.narrow(1, width, width);
-        let h = self.first.forward(silu(self.first_norm.forward(x.clone())));
-        let h = self.second.forward(silu(self.second_norm.modulate(h, scale, shift)));
+        let h = self.first.forward(self.first_norm.forward(x.clone(), Silu));
+        let h = self.second.forward(self.second_norm.modulate(h, scale, shift, Silu));
         x + h
     }
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    optim::{AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer},
+    optim::GradientsParams,
     tensor::{Device, Tensor, TensorData},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::named::{NamedTensors, Path};
+use crate::{
+    kernels::{self, AdamWStep},
+    named::{NamedTensors, Path},
+};
 
 /// The settings of [`AdamW`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,13 +124,18 @@ fn norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
     impl ModuleVisitor for Norm<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(grad) = self.grads.get::<D>(param.id) {
-                self.squares += f64::from(grad.square().sum().into_scalar::<f32>());
+                self.squares += kernels::square_sum(flat(grad));
             }
         }
     }
     let mut visitor = Norm { grads, squares: 0.0 };
     module.visit(&mut visitor);
     visitor.squares.sqrt()
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let count = tensor.dims().iter().product::<usize>();
+    tensor.reshape([count])
 }
 
 struct Stepper<'a> {
@@ -155,35 +163,28 @@ impl ModuleMapper for Stepper<'_> {
         let rules = config.rates.iter().filter(|rule| name.contains(&rule.contains));
         let rate = self.learning_rate * rules.map(|rule| rule.factor).product::<f64>();
         let decay = if D > 1 { config.weight_decay } else { 0.0 };
-        let adamw = burn::optim::AdamWConfig::new()
-            .with_beta_1(config.beta_1 as f32)
-            .with_beta_2(config.beta_2 as f32)
-            .with_epsilon(config.epsilon as f32)
-            .with_weight_decay(decay as f32)
-            .build();
         let (moments, scale) = (&mut self.moments, self.scale);
         param.map(|tensor| {
             let shape = tensor.dims();
-            let count = shape.iter().product::<usize>();
-            let old = moments.remove(&name).map(|moments| {
-                AdamWState::new(AdaptiveMomentumState {
-                    time: moments.time,
-                    moment_1: moments.first.reshape(shape),
-                    moment_2: moments.second.reshape(shape),
-                    max_moment_2: None,
-                })
+            let weight = flat(tensor.inner());
+            let old = moments.remove(&name).unwrap_or_else(|| Moments {
+                first: weight.zeros_like(),
+                second: weight.zeros_like(),
+                time: 0,
             });
-            let grad = if scale == 1.0 { grad } else { grad * scale };
-            let (moved, new) = adamw.step(rate, tensor.inner(), grad, old);
-            if let Some(AdamWState { momentum }) = new {
-                let moments_now = Moments {
-                    first: momentum.moment_1.reshape([count]),
-                    second: momentum.moment_2.reshape([count]),
-                    time: momentum.time,
-                };
-                moments.insert(name, moments_now);
-            }
-            Tensor::from_inner(moved).require_grad()
+            let time = old.time + 1;
+            let step = AdamWStep {
+                learning_rate: rate,
+                beta_1: config.beta_1,
+                beta_2: config.beta_2,
+                epsilon: config.epsilon,
+                weight_decay: decay,
+                gradient_scale: scale,
+                time,
+            };
+            let [moved, first, second] = kernels::adamw(weight, flat(grad), old.first, old.second, step);
+            moments.insert(name, Moments { first, second, time });
+            Tensor::from_inner(moved.reshape(shape)).require_grad()
         })
     }
 }

@@ -6,6 +6,8 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::kernels;
+
 /// How long the average remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -51,7 +53,8 @@ pub fn blend<M: Module>(average: M, module: &M, decay: f64) -> M {
             let decay = self.decay;
             param.map(|old| {
                 let shape = old.dims();
-                old * decay + new.reshape(shape) * (1.0 - decay)
+                let count = shape.iter().product::<usize>();
+                kernels::blend(old.reshape([count]), new, decay).reshape(shape)
             })
         }
     }

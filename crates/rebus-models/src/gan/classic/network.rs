@@ -1,14 +1,13 @@
 //! The generator and the discriminator, in Keras's meaning: first values by Glorot and Bengio (2010), activation
 //! before normalisation, pictures flattened in the order height, width, channel, `same` padding.
 
-use burn::{
-    module::Module,
-    tensor::{
-        Tensor,
-        activation::{leaky_relu, relu},
-    },
+use burn::{module::Module, tensor::Tensor};
+use rebus_nn::{
+    BatchNorm, Conv2d, Init, Linear, Statistics,
+    conv::same_padding,
+    kernels::{leaky_relu, relu},
+    resample,
 };
-use rebus_nn::{BatchNorm, Conv2d, Init, Linear, Statistics, conv::same_padding, resample};
 
 use super::{ClassicConfig, config::START};
 

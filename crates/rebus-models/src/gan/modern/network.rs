@@ -2,9 +2,9 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, activation::leaky_relu},
+    tensor::Tensor,
 };
-use rebus_nn::{Conv2d, Init, Linear, resample};
+use rebus_nn::{Conv2d, Init, Linear, kernels::leaky_relu, resample};
 
 use super::ModernConfig;
 use crate::text::TextEncoder;

@@ -1,0 +1,314 @@
+"""Rebus beside PyTorch on this machine, row by row, taking turns within the same minute.
+
+    python benches/side_by_side.py [--rows REGEX] [--quick] [--json]
+
+Needs PyTorch, Pillow and NumPy in the Python that `REBUS_TORCH_PYTHON` names, or makes a virtual environment for them
+under `~/.cache/rebus-bench`. PyTorch runs eagerly in both memory layouts, and the faster counts; the optimiser is its
+fused AdamW. The networks are those of `tests/golden`, which give the same numbers as Rebus.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+PACKAGES = ["torch", "numpy", "pillow", "safetensors"]
+
+
+def with_torch():
+    """Goes on under a Python that has PyTorch."""
+    try:
+        import torch  # noqa: F401
+
+        return
+    except ImportError:
+        pass
+    python = os.environ.get("REBUS_TORCH_PYTHON")
+    if python is None:
+        home = Path.home() / ".cache" / "rebus-bench"
+        python = str(home / "bin" / "python")
+        if not Path(python).exists():
+            print(f"making {home} with {', '.join(PACKAGES)}", file=sys.stderr)
+            subprocess.run([sys.executable, "-m", "venv", home], check=True)
+            index = ["--index-url", "https://download.pytorch.org/whl/cpu", "--extra-index-url", "https://pypi.org/simple"]
+            if subprocess.run([python, "-m", "pip", "install", "-q", *index, *PACKAGES]).returncode:
+                subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    os.execv(python, [python, *sys.argv])
+
+
+with_torch()
+sys.path.insert(0, str(GOLDEN))
+
+import flow  # noqa: E402
+import gan_classic  # noqa: E402
+import gan_modern  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from common import Weights, text_encoder  # noqa: E402
+
+BATCH, SIDE = 64, 32
+TEXT = dict(width=128, layers=2, heads=4, context=32, vocabulary=2048)
+
+
+class Rebus:
+    """The program that runs our rows."""
+
+    def __init__(self):
+        command = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--serve"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def run(self, row):
+        self.ask(row)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"the row `{row}` of Rebus has failed")
+        return float(answer)
+
+
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1e3
+
+
+def layouts(build):
+    """The same work with both memory layouts."""
+    return {"contiguous": build(torch.contiguous_format), "channels last": build(torch.channels_last)}
+
+
+def convolution(row):
+    batch, channels_in, channels_out, side = map(int, re.fullmatch(r"\D*3x3 (\d+)x(\d+)->(\d+)@(\d+)", row).groups())
+
+    def build(layout):
+        x = torch.randn(batch, channels_in, side, side).to(memory_format=layout).requires_grad_()
+        weight = torch.randn(channels_out, channels_in, 3, 3).to(memory_format=layout).requires_grad_()
+        bias = torch.randn(channels_out, requires_grad=True)
+        return lambda: torch.autograd.grad(F.conv2d(x, weight, bias, padding=1).sum(), [x, weight, bias])
+
+    return layouts(build)
+
+
+def operation(row):
+    rows, width = 16 * 64, 384
+    flat = torch.randn(rows, 4 * width, requires_grad=True)
+    x = torch.randn(rows, width, requires_grad=True)
+    scale, shift = torch.randn(width, requires_grad=True), torch.randn(width, requires_grad=True)
+    grad = lambda y, *inputs: torch.autograd.grad(y.sum(), inputs)
+    if row == "silu":
+        return {"eager": lambda: grad(F.silu(flat), flat)}
+    if row == "gelu":
+        return {"eager": lambda: grad(F.gelu(flat, approximate="tanh"), flat)}
+    if row == "layer norm":
+        return {"eager": lambda: grad(F.layer_norm(x, (width,), scale, shift), x, scale, shift)}
+    if row == "group norm + silu":
+
+        def build(layout):
+            x = torch.randn(32, 64, 16, 16).to(memory_format=layout).requires_grad_()
+            scale, shift = torch.randn(64, requires_grad=True), torch.randn(64, requires_grad=True)
+            return lambda: grad(F.silu(F.group_norm(x, 16, scale, shift)), x, scale, shift)
+
+        return layouts(build)
+    if row.startswith("linear"):
+        x = torch.randn(2048, width, requires_grad=True)
+        weight, bias = torch.randn(1536, width, requires_grad=True), torch.randn(1536, requires_grad=True)
+        return {"eager": lambda: grad(F.linear(x, weight, bias), x, weight, bias)}
+    query, key, value = (torch.randn(16, 64, width, requires_grad=True) for _ in range(3))
+    split = lambda t: t.unflatten(-1, (6, 64)).transpose(1, 2)
+    attend = lambda: F.scaled_dot_product_attention(split(query), split(key), split(value)).transpose(1, 2).flatten(2)
+    return {"eager": lambda: grad(attend(), query, key, value)}
+
+
+def train(weights, prefix, loss, betas):
+    """One step of one network: forward, backward, clipping, fused AdamW, moving average."""
+    loss()  # makes the weights
+    own = [w for name, w in weights.weights.items() if name.startswith(prefix) and w.requires_grad]
+    average = [w.detach().clone() for w in own]
+    optimizer = torch.optim.AdamW(own, lr=1e-4, betas=betas, weight_decay=0.01, fused=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        grads = torch.autograd.grad(loss(), own, allow_unused=True)
+        for w, g in zip(own, grads):
+            w.grad = g
+        torch.nn.utils.clip_grad_norm_(own, 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, own, 1e-3)
+
+    return step
+
+
+def tokens():
+    ids = torch.randint(0, TEXT["vocabulary"], (BATCH, TEXT["context"]))
+    mask = torch.arange(TEXT["context"])[None] < torch.randint(3, 12, (BATCH, 1))
+    return ids, mask
+
+
+def pictures(layout):
+    return (torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1).to(memory_format=layout)
+
+
+def in_layout(weights, layout):
+    """Kernels in a memory layout, from their making on."""
+    make = weights.weight
+
+    def weight(name, *shape, **how):
+        new = name not in weights.weights
+        value = make(name, *shape, **how)
+        if new and value.ndim == 4:
+            weights.weights[name] = value = value.detach().to(memory_format=layout).requires_grad_(value.requires_grad)
+        return value
+
+    weights.weight = weight
+    return weights
+
+
+def flow_step(layout):
+    flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
+    g, (ids, mask) = in_layout(Weights(0), layout), tokens()
+
+    def loss():
+        x, noise, t = pictures(layout), torch.randn(BATCH, 3, SIDE, SIDE), torch.rand(BATCH)
+        x_t = (x + (noise - x) * t[:, None, None, None]).contiguous(memory_format=layout)
+        predicted = flow.network(g, x_t, t, text_encoder(g, "text.", ids, mask, **TEXT))
+        return (predicted - (noise - x)).square().mean()
+
+    return train(g, "", loss, (0.9, 0.99))
+
+
+def gan_modern_step(layout):
+    gan_modern.TEXT, gan_modern.NOISE, gan_modern.STYLE = TEXT, 64, 256
+    gan_modern.WIDTHS, gan_modern.BLOCKS, gan_modern.SIDE = [256, 160, 80, 40], 1, SIDE
+    g, (ids, mask) = in_layout(Weights(0), layout), tokens()
+    draw = lambda: gan_modern.generator(g, torch.randn(BATCH, 64), ids, mask)
+    judge = lambda x, pooled: gan_modern.discriminator(g, x, pooled)
+    calls = 0
+
+    def judged():
+        nonlocal calls
+        real, fake = pictures(layout), draw().detach()
+        shown = [real, fake]
+        if calls % 4 == 0:
+            shown += [x + 0.01 * torch.randn_like(x) for x in (real, fake)]
+        calls += 1
+        pooled = gan_modern.pooled_text(g, ids, mask)
+        logits = judge(torch.cat(shown), pooled.repeat(len(shown), 1)).chunk(len(shown))
+        loss = F.softplus(logits[1] - logits[0]).mean()
+        for near, here in zip(logits[2:], logits):
+            loss = loss + 0.1 * ((near - here) / 0.01).square().mean()
+        return loss
+
+    def drawn():
+        pooled = gan_modern.pooled_text(g, ids, mask)
+        return F.softplus(judge(pictures(layout), pooled) - judge(draw(), pooled)).mean()
+
+    first = train(g, "discriminator.", judged, (0.0, 0.99))
+    second = train(g, "generator.", drawn, (0.0, 0.99))
+    return lambda: (first(), second())
+
+
+def gan_classic_step(layout):
+    gan_classic.HIDDEN, gan_classic.CHANNELS, gan_classic.NOISE = [128, 1024, 1024], 512, 100
+    g = in_layout(Weights(0), layout)
+    averages = gan_classic.Averages()
+    draw = lambda: gan_classic.generator(g, torch.randn(BATCH, 100), SIDE, averages, True)
+    judge = lambda x: gan_classic.discriminator(g, x, averages)
+
+    def judged():
+        return F.softplus(-judge(pictures(layout))).mean() + F.softplus(judge(draw().detach())).mean()
+
+    first = train(g, "discriminator.", judged, (0.5, 0.999))
+    second = train(g, "generator.", lambda: F.softplus(-judge(draw())).mean(), (0.5, 0.999))
+    return lambda: (first(), second())
+
+
+def decoding(_row):
+    """1,024 pictures through Pillow on two threads, the way a `DataLoader` of threads would."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy
+    from PIL import Image
+
+    folder = ROOT / "tests" / "fixtures" / "emoji200"
+    names = [json.loads(line)["file_name"] for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    pool = ThreadPoolExecutor(2)
+
+    def decode(name):
+        picture = Image.open(folder / name).convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB").resize((SIDE, SIDE), Image.LANCZOS)
+        return torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)
+
+    def work():
+        for start in range(0, 1024, 64):
+            batch = [names[(start + i) % len(names)] for i in range(64)]
+            torch.stack(list(pool.map(decode, batch))).float().div_(127.5).sub_(1)
+
+    return {"Pillow": work}
+
+
+STEPS = {"flow step": flow_step, "gan-modern step": gan_modern_step, "gan-classic step": gan_classic_step}
+
+
+def torch_row(row):
+    if row.startswith("conv3x3"):
+        return convolution(row)
+    if row in STEPS:
+        return layouts(STEPS[row])
+    return decoding(row) if row == "decode" else operation(row)
+
+
+def compare(rebus, row, rounds):
+    ways = torch_row(row)
+    ours, theirs = [], {way: [] for way in ways}
+    for turn in range(rounds + 2):
+        mine = rebus.run(row)
+        others = {way: timed(work) for way, work in ways.items()}
+        if turn >= 2:  # the first two warm up
+            ours.append(mine)
+            for way, milliseconds in others.items():
+                theirs[way].append(milliseconds)
+    rebus.ask(f"forget {row}")
+    best = min(theirs, key=lambda way: statistics.median(theirs[way]))
+    rebus_ms, torch_ms = statistics.median(ours), statistics.median(theirs[best])
+    return dict(row=row, rebus_ms=rebus_ms, best_torch_ms=torch_ms, torch=best, ratio=torch_ms / rebus_ms)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", default="", help="only rows that this regular expression finds")
+    parser.add_argument("--quick", action="store_true", help="3 turns a row instead of 11")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+    listed = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--list"]
+    rows = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    rebus = Rebus()
+    if not options.json:
+        print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")
+        print("| row | Rebus, ms | PyTorch, ms | its layout | PyTorch / Rebus |\n|---|---|---|---|---|")
+    results = []
+    for row in rows:
+        if re.search(options.rows, row):
+            result = compare(rebus, row, 3 if options.quick else 11)
+            results.append(result)
+            if not options.json:
+                print("| {row} | {rebus_ms:.2f} | {best_torch_ms:.2f} | {torch} | {ratio:.2f} |".format(**result), flush=True)
+    if options.json:
+        print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()

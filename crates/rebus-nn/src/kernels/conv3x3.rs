@@ -1,0 +1,491 @@
+//! 3x3 convolution with stride 1 and one zero around, by Winograd's F(4x4, 3x3).
+//!
+//! Pictures are cut into tiles of 4x4 outputs. A block of tiles is transformed, multiplied by the transformed kernels, one
+//! product of matrices for each of the 36 points, and transformed back, while it stays in the cache. Lanes hold tiles;
+//! for the gradient of the kernels, which sums over tiles, they hold channels. A number of the result depends on nothing
+//! but its own inputs and is summed in one order, so that neither the batch nor the threads change a bit of it.
+
+use burn::{backend::flex::FlexTensor, tensor::Tensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    lanes::Lanes,
+    matrix,
+    op::{self, Kernel},
+    rows, run,
+    tiles::{Tile, Tiles},
+    winograd::{Input, Output, OutputAdjoint, PATCH, POINTS, TILE, Transform, Weight, WeightAdjoint},
+};
+
+/// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor.
+pub(super) fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    match bias {
+        Some(bias) => op::apply3(Conv3x3, input, weight, bias),
+        None => op::apply2(Conv3x3, input, weight),
+    }
+}
+
+#[derive(Debug)]
+struct Conv3x3;
+
+impl Kernel<2> for Conv3x3 {
+    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
+        convolve(input, weight, &[], Taps::AsTheyStand)
+    }
+
+    fn backward(
+        &self,
+        [input, weight]: [&FlexTensor; 2],
+        gradient: &FlexTensor,
+        [of_input, of_weight]: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        [
+            of_input.then(|| convolve(gradient, weight, &[], Taps::Turned)),
+            of_weight.then(|| gradient_of_weight(input, gradient)),
+        ]
+    }
+}
+
+impl Kernel<3> for Conv3x3 {
+    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
+        convolve(input, weight, run::numbers(bias), Taps::AsTheyStand)
+    }
+
+    fn backward(
+        &self,
+        [input, weight, _]: [&FlexTensor; 3],
+        gradient: &FlexTensor,
+        [of_input, of_weight, of_bias]: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
+        [of_input, of_weight, of_bias.then(|| sum_of_planes(gradient))]
+    }
+}
+
+/// How the kernel's taps are read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Taps {
+    /// From channels in to channels out.
+    AsTheyStand,
+    /// From channels out to channels in, turned by half a turn: the gradient of the input.
+    Turned,
+}
+
+/// `bias` is empty or has a number a channel.
+fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &[f32], taps: Taps) -> FlexTensor {
+    let [batch, channels_in, height, width] = run::sides(input);
+    let [first, second, ..]: [usize; 4] = run::sides(weight);
+    let channels_out = if taps == Taps::Turned { second } else { first };
+    let weights = run::dispatch(Pack { weight: run::numbers(weight), sides: [first, second], taps });
+
+    let tiles = Tiles { height, width };
+    let (picture_in, picture_out) = (channels_in * height * width, channels_out * height * width);
+    let mut output = vec![0.0; batch * picture_out];
+    // A task takes enough pictures to fill a block with tiles. Where that leaves threads without work, each takes some
+    // of the channels of one picture.
+    let enough = (weights.lanes * NV).div_ceil(tiles.count());
+    let threads = rayon::current_num_threads();
+    let (pictures, channels) = if batch >= 2 * threads * enough || batch >= 4 * threads {
+        (enough.min(batch.div_ceil(threads)), channels_out)
+    } else {
+        let shares = (2 * threads).div_ceil(batch.max(1));
+        (1, channels_out.div_ceil(shares).next_multiple_of(weights.lanes).min(channels_out))
+    };
+    let tasks = output
+        .par_chunks_mut(pictures * picture_out)
+        .zip(run::numbers(input).par_chunks(pictures * picture_in));
+    tasks.for_each(|(output, input)| {
+        // With several pictures a task has all channels.
+        output.par_chunks_mut(pictures * channels * height * width).enumerate().for_each(
+            |(share, output)| {
+                run::dispatch(Convolve {
+                    tiles,
+                    input,
+                    weights: &weights,
+                    bias,
+                    first: share * channels,
+                    output,
+                });
+            },
+        );
+    });
+    run::tensor(output, &[batch, channels_out, height, width])
+}
+
+/// Vectors of tiles in a block: as many as leave registers for the sums of some channels.
+const NV: usize = 3;
+
+/// Kernels transformed: `[point][channels_out / lanes][channels_in][lanes]`, the last group filled up with zeros.
+struct Packed {
+    lanes: usize,
+    channels_in: usize,
+    numbers: Vec<f32>,
+}
+
+/// Transforms the kernels.
+struct Pack<'a> {
+    weight: &'a [f32],
+    sides: [usize; 2],
+    taps: Taps,
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = Packed;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> Packed {
+        let lanes = S::F32_LANES;
+        let [first, second] = self.sides;
+        let (channels_out, channels_in) =
+            if self.taps == Taps::Turned { (second, first) } else { (first, second) };
+        let groups = channels_out.div_ceil(lanes);
+        // Each group by itself, `[group][point][channels_in][lanes]`, since groups are what threads share out.
+        let group = POINTS * channels_in * lanes;
+        let mut numbers = vec![0.0; groups * group];
+        numbers.par_chunks_mut(group).enumerate().with_min_len(1).for_each(|(index, packed)| {
+            let (weight, taps) = (self.weight, self.taps);
+            run::dispatch(PackGroup { weight, sides: self.sides, taps, first: index * lanes, packed });
+        });
+        Packed { lanes, channels_in, numbers }
+    }
+}
+
+struct PackGroup<'a> {
+    weight: &'a [f32],
+    sides: [usize; 2],
+    taps: Taps,
+    first: usize,
+    packed: &'a mut [f32],
+}
+
+impl WithSimd for PackGroup<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        let [first, second] = self.sides;
+        let turned = self.taps == Taps::Turned;
+        let (channels_out, channels_in) = if turned { (second, first) } else { (first, second) };
+        let here = lanes.min(channels_out - self.first);
+        let mut scratch = [0.0; 9 * MOST_LANES];
+        for channel_in in 0..channels_in {
+            for lane in 0..here {
+                let channel_out = self.first + lane;
+                let kernel = if turned {
+                    channel_in * second + channel_out
+                } else {
+                    channel_out * second + channel_in
+                };
+                let kernel = &self.weight[kernel * 9..][..9];
+                for (tap, value) in kernel.iter().enumerate() {
+                    scratch[if turned { 8 - tap } else { tap } * lanes + lane] = *value;
+                }
+            }
+            Weight::square(
+                simd,
+                #[inline(always)]
+                |tap| lanes_of(simd, &scratch, tap),
+                #[inline(always)]
+                |point, value| {
+                    value.store_whole(&mut self.packed[(point * channels_in + channel_in) * lanes..])
+                },
+            );
+        }
+    }
+}
+
+/// The most lanes of any instruction set.
+const MOST_LANES: usize = 16;
+
+/// One vector of `[places][lanes]`.
+#[inline(always)]
+fn lanes_of<S: Simd>(simd: S, scratch: &[f32], place: usize) -> Lanes<S> {
+    Lanes::load_whole(simd, &scratch[place * S::F32_LANES..])
+}
+
+/// Some pictures, and all of the channels out or some of one picture's.
+struct Convolve<'a> {
+    tiles: Tiles,
+    input: &'a [f32],
+    weights: &'a Packed,
+    bias: &'a [f32],
+    /// The first channel of `output`, a multiple of the lanes.
+    first: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Convolve<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tiles, input, weights, bias, first, output } = self;
+        let lanes = S::F32_LANES;
+        let block = NV * lanes;
+        let plane = tiles.height * tiles.width;
+        let channels_in = weights.channels_in;
+        let pictures = input.len() / (channels_in * plane);
+        let channels_out = output.len() / (pictures * plane);
+        let groups = channels_out.div_ceil(lanes);
+        let packed = POINTS * channels_in * lanes;
+        let weights = &weights.numbers[first / lanes * packed..][..groups * packed];
+
+        let mut transformed = vec![0.0; POINTS * channels_in * block]; // [point][channel in][tile]
+        let mut products = vec![0.0; POINTS * groups * lanes * block]; // [point][channel out][tile]
+        let all: Vec<Tile> = tiles.of(pictures).collect();
+        for block_tiles in all.chunks(block) {
+            for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
+                let mut scratch = [0.0; POINTS * MOST_LANES];
+                for channel in 0..channels_in {
+                    for (lane, tile) in vector_tiles.iter().enumerate() {
+                        let plane = &input[(tile.picture * channels_in + channel) * plane..][..plane];
+                        tiles.gather::<PATCH>(tile, plane, &mut scratch, lanes, lane);
+                    }
+                    let place = channel * block + vector * lanes;
+                    Input::square(
+                        simd,
+                        #[inline(always)]
+                        |place| lanes_of(simd, &scratch, place),
+                        #[inline(always)]
+                        |point, value| {
+                            value.store_whole(&mut transformed[point * channels_in * block + place..])
+                        },
+                    );
+                }
+            }
+            for point in 0..POINTS {
+                let transformed = &transformed[point * channels_in * block..][..channels_in * block];
+                for group in 0..groups {
+                    let weights =
+                        &weights[group * packed + point * channels_in * lanes..][..channels_in * lanes];
+                    let products = &mut products[(point * groups + group) * lanes * block..][..lanes * block];
+                    matrix::product(simd, weights, transformed, products);
+                }
+            }
+            for channel in 0..channels_out {
+                let bias = Lanes::splat(simd, bias.get(first + channel).copied().unwrap_or(0.0));
+                for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
+                    let place = channel * block + vector * lanes;
+                    let mut scratch = [0.0; TILE * TILE * MOST_LANES];
+                    Output::square(
+                        simd,
+                        #[inline(always)]
+                        |point| Lanes::load_whole(simd, &products[point * groups * lanes * block + place..]),
+                        #[inline(always)]
+                        |place, value| (value + bias).store_whole(&mut scratch[place * lanes..]),
+                    );
+                    for (lane, tile) in vector_tiles.iter().enumerate() {
+                        let plane = &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
+                        tiles.scatter(tile, plane, &scratch, lanes, lane);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tiles whose products are summed before the next are transformed: enough to be worth the threads, few enough to
+/// stay in the cache.
+const ROUND: usize = 128;
+/// Tiles that one task transforms.
+const SHARE: usize = 16;
+
+/// `[channels_out, channels_in, 3, 3]` from the input and the gradient of the output.
+fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+    let [batch, channels_in, height, width] = run::sides(input);
+    let [_, channels_out, ..]: [usize; 4] = run::sides(gradient);
+    let (input, gradient) = (run::numbers(input), run::numbers(gradient));
+    let tiles = Tiles { height, width };
+    let lanes = run::dispatch(CountLanes);
+    let (padded_in, padded_out) = (channels_in.next_multiple_of(lanes), channels_out.next_multiple_of(lanes));
+    let all: Vec<Tile> = tiles.of(batch).collect();
+
+    // [point][channel out][channel in]
+    let mut sums = vec![0.0; POINTS * padded_out * padded_in];
+    // [share][point][tile][channel]
+    let (share_in, share_out) = (POINTS * SHARE * padded_in, POINTS * SHARE * padded_out);
+    let shares = ROUND.min(all.len()).div_ceil(SHARE);
+    let mut of_input = vec![0.0; shares * share_in];
+    let mut of_gradient = vec![0.0; shares * share_out];
+    for round in all.chunks(ROUND) {
+        of_input
+            .par_chunks_mut(share_in)
+            .zip(of_gradient.par_chunks_mut(share_out))
+            .zip(round.par_chunks(SHARE))
+            .for_each(|((of_input, of_gradient), share)| {
+                run::dispatch(Patches {
+                    tiles,
+                    share,
+                    planes: input,
+                    channels: channels_in,
+                    transformed: of_input,
+                });
+                let (planes, channels) = (gradient, channels_out);
+                run::dispatch(Outputs { tiles, share, planes, channels, transformed: of_gradient });
+            });
+        sums.par_chunks_mut(padded_out * padded_in).enumerate().for_each(|(point, sums)| {
+            for (index, share) in round.chunks(SHARE).enumerate() {
+                let of_share = |padded: usize| {
+                    let start = (index * POINTS + point) * SHARE * padded;
+                    start..start + share.len() * padded
+                };
+                let left = &of_gradient[of_share(padded_out)];
+                let right = &of_input[of_share(padded_in)];
+                run::dispatch(matrix::AddOuter { left, right, sums, rows: padded_out, columns: padded_in });
+            }
+        });
+    }
+    let mut of_weight = vec![0.0; channels_out * channels_in * 9];
+    of_weight.par_chunks_mut(channels_in * 9).enumerate().for_each(|(channel_out, kernels)| {
+        run::dispatch(Unpack { sums: &sums, channel_out, padded: [padded_out, padded_in], kernels });
+    });
+    run::tensor(of_weight, &[channels_out, channels_in, 3, 3])
+}
+
+struct CountLanes;
+
+impl WithSimd for CountLanes {
+    type Output = usize;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Transforms the input's patches of some tiles, with channels as lanes.
+struct Patches<'a> {
+    tiles: Tiles,
+    share: &'a [Tile],
+    planes: &'a [f32],
+    channels: usize,
+    transformed: &'a mut [f32],
+}
+
+impl WithSimd for Patches<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tiles, share, planes, channels, transformed } = self;
+        by_channels::<S, Input, PATCH>(simd, tiles, share, planes, channels, transformed);
+    }
+}
+
+/// Transforms the gradient's tiles, with channels as lanes.
+struct Outputs<'a> {
+    tiles: Tiles,
+    share: &'a [Tile],
+    planes: &'a [f32],
+    channels: usize,
+    transformed: &'a mut [f32],
+}
+
+impl WithSimd for Outputs<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tiles, share, planes, channels, transformed } = self;
+        by_channels::<S, OutputAdjoint, TILE>(simd, tiles, share, planes, channels, transformed);
+    }
+}
+
+/// `[point][tile][channel]` of some tiles.
+#[inline(always)]
+fn by_channels<S: Simd, T: Transform<SIDE, PATCH>, const SIDE: usize>(
+    simd: S,
+    tiles: Tiles,
+    share: &[Tile],
+    planes: &[f32],
+    channels: usize,
+    transformed: &mut [f32],
+) {
+    let lanes = S::F32_LANES;
+    let padded = channels.next_multiple_of(lanes);
+    let plane = tiles.height * tiles.width;
+    for (index, tile) in share.iter().enumerate() {
+        let mut scratch = [0.0; POINTS * MOST_LANES];
+        for first in (0..channels).step_by(lanes) {
+            let here = lanes.min(channels - first);
+            if here < lanes {
+                scratch.fill(0.0);
+            }
+            for lane in 0..here {
+                let plane = &planes[(tile.picture * channels + first + lane) * plane..][..plane];
+                tiles.gather::<SIDE>(tile, plane, &mut scratch, lanes, lane);
+            }
+            T::square(
+                simd,
+                #[inline(always)]
+                |place| lanes_of(simd, &scratch, place),
+                #[inline(always)]
+                |point, value| {
+                    value.store_whole(&mut transformed[(point * SHARE + index) * padded + first..])
+                },
+            );
+        }
+    }
+}
+
+/// Transforms the sums of one channel out back to kernels.
+struct Unpack<'a> {
+    sums: &'a [f32],
+    channel_out: usize,
+    padded: [usize; 2],
+    kernels: &'a mut [f32],
+}
+
+impl WithSimd for Unpack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        let [padded_out, padded_in] = self.padded;
+        for (group, kernels) in self.kernels.chunks_mut(9 * lanes).enumerate() {
+            let place = self.channel_out * padded_in + group * lanes;
+            let mut scratch = [0.0; 9 * MOST_LANES];
+            WeightAdjoint::square(
+                simd,
+                #[inline(always)]
+                |point| Lanes::load_whole(simd, &self.sums[point * padded_out * padded_in + place..]),
+                #[inline(always)]
+                |tap, value| value.store_whole(&mut scratch[tap * lanes..]),
+            );
+            for (lane, kernel) in kernels.chunks_exact_mut(9).enumerate() {
+                for (tap, value) in kernel.iter_mut().enumerate() {
+                    *value = scratch[tap * lanes + lane];
+                }
+            }
+        }
+    }
+}
+
+/// `[channels]`: the sum over pictures and places.
+pub(super) fn sum_of_planes(gradient: &FlexTensor) -> FlexTensor {
+    let [_, channels, height, width] = run::sides(gradient);
+    let plane = height * width;
+    let mut sums = vec![0.0; channels];
+    let planes = run::numbers(gradient);
+    sums.par_iter_mut()
+        .with_min_len(run::pieces_a_task(planes.len() / channels.max(1)))
+        .enumerate()
+        .for_each(|(channel, sum)| {
+            *sum = planes
+                .chunks_exact(channels * plane)
+                .map(|picture| run::dispatch(SumOf(&picture[channel * plane..][..plane])))
+                .sum();
+        });
+    run::tensor(sums, &[channels])
+}
+
+struct SumOf<'a>(&'a [f32]);
+
+impl WithSimd for SumOf<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        rows::sum(
+            simd,
+            [self.0],
+            #[inline(always)]
+            |[x]| x,
+        )
+    }
+}

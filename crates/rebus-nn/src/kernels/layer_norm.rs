@@ -1,0 +1,154 @@
+//! Layer norm over the last dimension: one read of each row forward, two backward.
+
+use burn::{backend::flex::FlexTensor, tensor::Tensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    group_norm::statistics,
+    lanes::Lanes,
+    op::{self, Kernel},
+    rows::{fill, sum, update},
+    run,
+};
+
+/// Rows whose shares of the gradients of scale and shift are summed first: the same on any number of threads.
+const ROWS: usize = 64;
+
+/// `[rows, width]`, scale and shift `[width]`, on the processor.
+pub(super) fn layer_norm(input: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
+    op::apply3(LayerNorm, input, scale, shift)
+}
+
+#[derive(Debug)]
+struct LayerNorm;
+
+impl Kernel<3> for LayerNorm {
+    fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
+        let [rows, width] = run::sides(input);
+        let mut output = vec![0.0; rows * width];
+        output
+            .par_chunks_mut(ROWS * width)
+            .with_min_len(run::pieces_a_task(ROWS * width))
+            .zip(run::numbers(input).par_chunks(ROWS * width))
+            .for_each(|(output, input)| {
+                let (scale, shift) = (run::numbers(scale), run::numbers(shift));
+                run::dispatch(Forward { input, scale, shift, output });
+            });
+        run::tensor_like(output, input)
+    }
+
+    fn backward(
+        &self,
+        [input, scale, _]: [&FlexTensor; 3],
+        gradient: &FlexTensor,
+        _wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let [rows, width] = run::sides(input);
+        let mut of_input = vec![0.0; rows * width];
+        let mut shares = vec![0.0; rows.div_ceil(ROWS) * 2 * width];
+        of_input
+            .par_chunks_mut(ROWS * width)
+            .with_min_len(run::pieces_a_task(ROWS * width))
+            .zip(shares.par_chunks_mut(2 * width))
+            .zip(run::numbers(input).par_chunks(ROWS * width))
+            .zip(run::numbers(gradient).par_chunks(ROWS * width))
+            .for_each(|(((of_input, share), input), gradient)| {
+                let (of_scale, of_shift) = share.split_at_mut(width);
+                let scale = run::numbers(scale);
+                run::dispatch(Back { input, gradient, scale, of_input, of_scale, of_shift });
+            });
+        let mut of_scale = run::sum_of_chunks(&shares, 2 * width);
+        let of_shift = of_scale.split_off(width);
+        [
+            Some(run::tensor_like(of_input, input)),
+            Some(run::tensor(of_scale, &[width])),
+            Some(run::tensor(of_shift, &[width])),
+        ]
+    }
+}
+
+struct Forward<'a> {
+    input: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let width = self.scale.len();
+        for (input, output) in self.input.chunks_exact(width).zip(self.output.chunks_exact_mut(width)) {
+            let (mean, inverse) = statistics(simd, input);
+            let center = -mean * inverse;
+            fill(
+                simd,
+                output,
+                [input, self.scale, self.shift],
+                #[inline(always)]
+                |[x, scale, shift]| x.affine(inverse, center).mul_add(scale, shift),
+            );
+        }
+    }
+}
+
+struct Back<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    scale: &'a [f32],
+    of_input: &'a mut [f32],
+    of_scale: &'a mut [f32],
+    of_shift: &'a mut [f32],
+}
+
+impl WithSimd for Back<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let width = self.scale.len();
+        let rows = self.input.chunks_exact(width).zip(self.gradient.chunks_exact(width));
+        for ((input, gradient), of_input) in rows.zip(self.of_input.chunks_exact_mut(width)) {
+            let (mean, inverse) = statistics(simd, input);
+            let center = -mean * inverse;
+            update(
+                simd,
+                self.of_scale,
+                [input, gradient],
+                #[inline(always)]
+                |sum, [x, g]| g.mul_add(x.affine(inverse, center), sum),
+            );
+            update(
+                simd,
+                self.of_shift,
+                [gradient],
+                #[inline(always)]
+                |sum, [g]| sum + g,
+            );
+            let plain = sum(
+                simd,
+                [gradient, self.scale],
+                #[inline(always)]
+                |[g, scale]| g * scale,
+            );
+            let along = sum(
+                simd,
+                [gradient, self.scale, input],
+                #[inline(always)]
+                |[g, scale, x]| g * scale * x.affine(inverse, center),
+            );
+            let lowered = Lanes::splat(simd, -inverse * plain / width as f32);
+            let tilted = Lanes::splat(simd, -inverse * along / width as f32);
+            fill(
+                simd,
+                of_input,
+                [gradient, self.scale, input],
+                #[inline(always)]
+                |[g, scale, x]| {
+                    (g * scale).mul_add(g.all(inverse), x.affine(inverse, center).mul_add(tilted, lowered))
+                },
+            );
+        }
+    }
+}

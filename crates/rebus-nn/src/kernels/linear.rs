@@ -1,0 +1,143 @@
+//! A linear layer on flat rows, whose results are not copied.
+
+use burn::{backend::flex::FlexTensor, tensor::Tensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    matrix::{Matrix, MatrixMut, multiply_large},
+    op::{self, Kernel},
+    rows::update,
+    run,
+};
+
+/// `[rows, d_input]`, `[d_input, d_output]`, `[d_output]`, on the processor.
+pub(super) fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    match bias {
+        Some(bias) => op::apply3(Linear, input, weight, bias),
+        None => op::apply2(Linear, input, weight),
+    }
+}
+
+#[derive(Debug)]
+struct Linear;
+
+/// `left right`
+fn product(left: Matrix<'_>, right: Matrix<'_>, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let mut output = vec![0.0; rows * columns];
+    multiply_large(left, right, MatrixMut::new(&mut output, rows, columns, columns));
+    output
+}
+
+fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+    let [rows, columns] = run::sides(tensor);
+    Matrix::new(run::numbers(tensor), rows, columns, columns)
+}
+
+impl Kernel<2> for Linear {
+    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
+        let ([rows, _], [_, columns]) = (run::sides(input), run::sides(weight));
+        let sides = [rows, columns];
+        run::tensor(product(matrix(input), matrix(weight), sides), &sides)
+    }
+
+    fn backward(
+        &self,
+        [input, weight]: [&FlexTensor; 2],
+        gradient: &FlexTensor,
+        [of_input, of_weight]: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let (input_sides, weight_sides) = (run::sides(input), run::sides(weight));
+        let gradient = matrix(gradient);
+        [
+            of_input.then(|| {
+                run::tensor(product(gradient, matrix(weight).transposed(), input_sides), &input_sides)
+            }),
+            of_weight.then(|| {
+                run::tensor(product(matrix(input).transposed(), gradient, weight_sides), &weight_sides)
+            }),
+        ]
+    }
+}
+
+impl Kernel<3> for Linear {
+    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
+        let ([rows, _], [_, columns]) = (run::sides(input), run::sides(weight));
+        let sides = [rows, columns];
+        let mut output = product(matrix(input), matrix(weight), sides);
+        let bias = run::numbers(bias);
+        // After the product: added to it from the start, it would be rounded otherwise for one row than for many.
+        output
+            .par_chunks_mut(ROWS * columns)
+            .with_min_len(run::pieces_a_task(ROWS * columns))
+            .for_each(|rows| run::dispatch(AddBias { rows, bias }));
+        run::tensor(output, &sides)
+    }
+
+    fn backward(
+        &self,
+        [input, weight, _]: [&FlexTensor; 3],
+        gradient: &FlexTensor,
+        [of_input, of_weight, of_bias]: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
+        [of_input, of_weight, of_bias.then(|| sum_of_rows(gradient))]
+    }
+}
+
+/// Rows whose sum is one share: the same on any number of threads.
+const ROWS: usize = 128;
+
+/// `[columns]`: the sum over rows.
+fn sum_of_rows(gradient: &FlexTensor) -> FlexTensor {
+    let [rows, columns] = run::sides(gradient);
+    let mut shares = vec![0.0; rows.div_ceil(ROWS) * columns];
+    shares
+        .par_chunks_mut(columns)
+        .with_min_len(run::pieces_a_task(ROWS * columns))
+        .zip(run::numbers(gradient).par_chunks(ROWS * columns))
+        .for_each(|(share, rows)| run::dispatch(AddRows { rows, share }));
+    run::tensor(run::sum_of_chunks(&shares, columns), &[columns])
+}
+
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBias<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            update(
+                simd,
+                row,
+                [self.bias],
+                #[inline(always)]
+                |x, [bias]| x + bias,
+            );
+        }
+    }
+}
+
+struct AddRows<'a> {
+    rows: &'a [f32],
+    share: &'a mut [f32],
+}
+
+impl WithSimd for AddRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact(self.share.len()) {
+            update(
+                simd,
+                self.share,
+                [row],
+                #[inline(always)]
+                |sum, [x]| sum + x,
+            );
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Matrix products: of any strides through the `gemm` crate, and small ones out of registers for matrices that a kernel
+//! has laid out itself.
+#![allow(unsafe_code, reason = "`gemm` takes pointers")]
+
+use pulp::{Simd, WithSimd};
+
+use super::lanes::Lanes;
+
+/// Numbers as a matrix.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    numbers: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows `row_stride` apart.
+    ///
+    /// # Panics
+    /// There are fewer numbers.
+    pub fn new(numbers: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        check(numbers.len(), rows, columns, row_stride);
+        Self { numbers, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// Rows for columns.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// Room for a matrix.
+#[derive(Debug)]
+pub(super) struct MatrixMut<'a> {
+    numbers: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+}
+
+impl<'a> MatrixMut<'a> {
+    /// Rows `row_stride` apart.
+    ///
+    /// # Panics
+    /// There are fewer numbers, or rows overlap.
+    pub fn new(numbers: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        check(numbers.len(), rows, columns, row_stride);
+        Self { numbers, rows, columns, row_stride }
+    }
+}
+
+fn check(numbers: usize, rows: usize, columns: usize, row_stride: usize) {
+    assert!(columns <= row_stride || rows <= 1, "rows of {columns} numbers overlap, {row_stride} apart");
+    let reach = if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + columns };
+    assert!(
+        reach <= numbers,
+        "{rows} rows of {columns}, {row_stride} apart, do not fit in {numbers} numbers"
+    );
+}
+
+/// `output = scale * left right`, on this thread.
+///
+/// # Panics
+/// The shapes do not fit.
+pub(super) fn multiply(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMut<'_>, scale: f32) {
+    multiply_on(gemm::Parallelism::None, left, right, output, scale);
+}
+
+/// `output = left right`, on all threads where it is large enough.
+///
+/// # Panics
+/// The shapes do not fit.
+pub(super) fn multiply_large(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMut<'_>) {
+    let large = left.rows * left.columns * right.columns >= 64 * 64 * 64;
+    let threads = if large { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    multiply_on(threads, left, right, output, 1.0);
+}
+
+fn multiply_on(
+    threads: gemm::Parallelism,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    output: MatrixMut<'_>,
+    scale: f32,
+) {
+    let fits = (left.rows, right.columns, left.columns) == (output.rows, output.columns, right.rows);
+    let [m, k, l, n] = [left.rows, left.columns, right.rows, right.columns];
+    assert!(fits, "{m} x {k} times {l} x {n} does not give {} x {}", output.rows, output.columns);
+    // SAFETY: the constructors have checked that every element of the three matrices lies inside its slice and that
+    // no two of the output are the same; `transposed` only swaps sides with their strides; the shapes fit.
+    unsafe {
+        gemm::gemm(
+            left.rows,
+            right.columns,
+            left.columns,
+            output.numbers.as_mut_ptr(),
+            1,
+            output.row_stride as isize,
+            false,
+            left.numbers.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.numbers.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            1.0_f32,
+            scale,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}
+
+/// `output [lanes][n] = leftᵀ right`, with `left [k][lanes]` and `right [k][n]`, where `n` is a few vectors.
+#[inline(always)]
+pub(super) fn product<S: Simd>(simd: S, left: &[f32], right: &[f32], output: &mut [f32]) {
+    match S::F32_LANES {
+        16 => by_rows::<S, 8>(simd, left, right, output),
+        8 => by_rows::<S, 4>(simd, left, right, output),
+        4 => by_rows::<S, 4>(simd, left, right, output),
+        _ => by_rows::<S, 1>(simd, left, right, output),
+    }
+}
+
+/// `MR` rows of the output at once, three vectors wide.
+#[inline(always)]
+fn by_rows<S: Simd, const MR: usize>(simd: S, left: &[f32], right: &[f32], output: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    let (right, _) = S::as_simd_f32s(right);
+    let (right, _) = right.as_chunks::<3>();
+    for (index, output) in output.chunks_exact_mut(MR * 3 * lanes).enumerate() {
+        let mut sums = [[simd.splat_f32s(0.0); 3]; MR];
+        for (left, right) in left.chunks_exact(lanes).zip(right) {
+            let left = &left[index * MR..][..MR];
+            for (sums, left) in sums.iter_mut().zip(left) {
+                let left = simd.splat_f32s(*left);
+                for (sum, right) in sums.iter_mut().zip(right) {
+                    *sum = simd.mul_add_e_f32s(left, *right, *sum);
+                }
+            }
+        }
+        let (output, _) = S::as_mut_simd_f32s(output);
+        output.copy_from_slice(sums.as_flattened());
+    }
+}
+
+/// `sums [rows][columns] += leftᵀ right`, with `left [k][rows]` and `right [k][columns]`; rows and columns are
+/// multiples of the lanes.
+pub(super) struct AddOuter<'a> {
+    pub left: &'a [f32],
+    pub right: &'a [f32],
+    pub sums: &'a mut [f32],
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl WithSimd for AddOuter<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.by_rows::<S, 8>(simd),
+            8 | 4 => self.by_rows::<S, 4>(simd),
+            _ => self.by_rows::<S, 1>(simd),
+        }
+    }
+}
+
+impl AddOuter<'_> {
+    #[inline(always)]
+    fn by_rows<S: Simd, const MR: usize>(self, simd: S) {
+        let wide = 3 * S::F32_LANES;
+        let whole = self.columns / wide * wide;
+        let rest = (self.columns - whole) / S::F32_LANES;
+        for (index, sums) in self.sums.chunks_exact_mut(MR * self.columns).enumerate() {
+            let (left, right, rows, columns) = (self.left, self.right, self.rows, self.columns);
+            let block = Block { left, right, rows, columns, row: index * MR };
+            for column in (0..whole).step_by(wide) {
+                block.add::<S, MR, 3>(simd, column, sums);
+            }
+            match rest {
+                2 => block.add::<S, MR, 2>(simd, whole, sums),
+                1 => block.add::<S, MR, 1>(simd, whole, sums),
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Block<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row: usize,
+}
+
+impl Block<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const MR: usize, const NV: usize>(&self, simd: S, column: usize, sums: &mut [f32]) {
+        let wide = NV * S::F32_LANES;
+        let mut totals = [[Lanes::splat(simd, 0.0).1; NV]; MR];
+        for (totals, sums) in totals.iter_mut().zip(sums.chunks_exact(self.columns)) {
+            totals.copy_from_slice(S::as_simd_f32s(&sums[column..column + wide]).0);
+        }
+        for (left, right) in self.left.chunks_exact(self.rows).zip(self.right.chunks_exact(self.columns)) {
+            let left = &left[self.row..][..MR];
+            let (right, _) = S::as_simd_f32s(&right[column..column + wide]);
+            for (totals, left) in totals.iter_mut().zip(left) {
+                let left = simd.splat_f32s(*left);
+                for (total, right) in totals.iter_mut().zip(right) {
+                    *total = simd.mul_add_e_f32s(left, *right, *total);
+                }
+            }
+        }
+        for (totals, sums) in totals.iter().zip(sums.chunks_exact_mut(self.columns)) {
+            S::as_mut_simd_f32s(&mut sums[column..column + wide]).0.copy_from_slice(totals);
+        }
+    }
+}

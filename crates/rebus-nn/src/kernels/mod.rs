@@ -1,0 +1,194 @@
+//! Fused and faster operations for the processor, each with its own gradient, behind functions that any layer calls.
+//!
+//! Each function takes tensors of any device. Where they hold 32-bit numbers on the processor it runs a kernel of this
+//! room; elsewhere, and where `REBUS_KERNELS=plain` asks for it, Burn's own operations (in [`plain`]). So no layer and no
+//! model knows which it is.
+//!
+//! A kernel is a file: its formula forward and back on slices, on all threads, with the processor's widest
+//! instructions (`lanes.rs`); `op.rs` makes an operation of Burn out of it. Sums run in an order that depends on their
+//! length alone, so that the same numbers come out of any number of threads.
+
+use burn::tensor::Tensor;
+
+pub mod plain;
+
+#[cfg(feature = "cpu")]
+mod activation;
+#[cfg(feature = "cpu")]
+mod adamw;
+#[cfg(feature = "cpu")]
+mod attention;
+#[cfg(feature = "cpu")]
+mod conv3x3;
+#[cfg(feature = "cpu")]
+mod group_norm;
+#[cfg(feature = "cpu")]
+mod lanes;
+#[cfg(feature = "cpu")]
+mod layer_norm;
+#[cfg(feature = "cpu")]
+mod linear;
+#[cfg(feature = "cpu")]
+mod matrix;
+#[cfg(feature = "cpu")]
+mod op;
+#[cfg(feature = "cpu")]
+mod rows;
+#[cfg(feature = "cpu")]
+mod run;
+#[cfg(feature = "cpu")]
+mod tiles;
+#[cfg(feature = "cpu")]
+mod winograd;
+
+/// A function of one number that a network bends its values by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// `x * sigmoid(x)` (Elfwing et al. 2018)
+    Silu,
+    /// `x * Phi(x)` in its tanh form (Hendrycks and Gimpel 2016)
+    Gelu,
+    /// `x` above zero and `slope * x` below (Maas et al. 2013); slope 0 is ReLU
+    Leaky(f32),
+}
+
+/// The activation of each number.
+pub fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) {
+        return activation::activate(input, activation);
+    }
+    plain::activate(input, activation)
+}
+
+/// `x * sigmoid(x)`
+pub fn silu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    activate(input, Activation::Silu)
+}
+
+/// `x * Phi(x)` in its tanh form
+pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    activate(input, Activation::Gelu)
+}
+
+/// `x` above zero, `slope * x` below
+pub fn leaky_relu<const D: usize>(input: Tensor<D>, slope: f64) -> Tensor<D> {
+    activate(input, Activation::Leaky(slope as f32))
+}
+
+/// `x` above zero, zero below
+pub fn relu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    activate(input, Activation::Leaky(0.0))
+}
+
+/// Mean 0 and variance 1 over `groups` of channels and all places of `[batch, channels, height, width]`, then
+/// `x * scale + shift`, both `[batch, channels]`, then the activation.
+pub fn group_norm(
+    input: Tensor<4>,
+    scale: Tensor<2>,
+    shift: Tensor<2>,
+    groups: usize,
+    activation: Option<Activation>,
+) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
+        return group_norm::group_norm(input, scale, shift, groups, activation);
+    }
+    plain::group_norm(input, scale, shift, groups, activation)
+}
+
+/// Mean 0 and variance 1 over the last dimension, then `x * scale + shift`, both `[width]`.
+pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<D> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
+        let shape = input.dims();
+        let width = shape[D - 1];
+        let rows = shape.iter().product::<usize>() / width.max(1);
+        return layer_norm::layer_norm(input.reshape([rows, width]), scale, shift).reshape(shape);
+    }
+    plain::layer_norm(input, scale, shift)
+}
+
+/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, 3, 3]`, stride 1 and a zero around,
+/// to `[batch, channels_out, height, width]`.
+pub fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&weight) {
+        return conv3x3::conv3x3(input, weight, bias);
+    }
+    plain::conv3x3(input, weight, bias)
+}
+
+/// `[rows, d_input]` times `[d_input, d_output]`, plus the bias `[d_output]`.
+pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&weight) {
+        return linear::linear(input, weight, bias);
+    }
+    plain::linear(input, weight, bias)
+}
+
+/// `softmax(query keyᵀ / sqrt(head width) + bias) value`, head by head (Vaswani et al. 2017, equation 1): queries
+/// `[batch, length, width]`, keys and values side by side `[batch, keys, 2 * width]`, the bias on the scores of a key
+/// `[batch, keys]`, to `[batch, length, width]`.
+pub fn attention(query: Tensor<3>, key_value: Tensor<3>, bias: Tensor<2>, heads: usize) -> Tensor<3> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&query) && run::takes(&key_value) && run::takes(&bias) {
+        return attention::attention(query, key_value, bias, heads);
+    }
+    plain::attention(query, key_value, bias, heads)
+}
+
+/// What a step of AdamW (Loshchilov and Hutter 2019, algorithm 2) does to a weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWStep {
+    /// How far a weight moves.
+    pub learning_rate: f64,
+    /// Memory of the mean gradient, 0..1.
+    pub beta_1: f64,
+    /// Memory of the mean squared gradient, 0..1.
+    pub beta_2: f64,
+    /// Keeps the quotient finite.
+    pub epsilon: f64,
+    /// Pull towards zero, times the learning rate.
+    pub weight_decay: f64,
+    /// The gradient is multiplied by this first: what clipping leaves of it.
+    pub gradient_scale: f64,
+    /// The number of this step, from 1.
+    pub time: usize,
+}
+
+/// A step of AdamW: weight, mean gradient and mean squared gradient from those before and the gradient, all flat and
+/// no part of a graph.
+pub fn adamw(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    step: AdamWStep,
+) -> [Tensor<1>; 3] {
+    let tensors = [weight, gradient, first, second];
+    #[cfg(feature = "cpu")]
+    if tensors.iter().all(|tensor| run::takes(tensor) && !tensor.device().is_autodiff()) {
+        return adamw::adamw(tensors, step);
+    }
+    plain::adamw(tensors, step)
+}
+
+/// The sum of the squares of all numbers of a tensor that is no part of a graph.
+pub fn square_sum(tensor: Tensor<1>) -> f64 {
+    #[cfg(feature = "cpu")]
+    if run::takes(&tensor) && !tensor.device().is_autodiff() {
+        return adamw::square_sum(tensor);
+    }
+    plain::square_sum(tensor)
+}
+
+/// `old * share + new * (1 - share)`
+pub fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&old) && run::takes(&new) {
+        return adamw::blend(old, new, share);
+    }
+    plain::blend(old, new, share)
+}

@@ -1,0 +1,102 @@
+//! The same operations out of Burn's own: for other devices, and to compare with.
+
+use burn::tensor::{Tensor, activation, module, ops::ConvOptions};
+
+use super::{Activation, AdamWStep};
+
+/// As [`super::activate`].
+pub fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
+    match activation {
+        Activation::Silu => activation::silu(input),
+        Activation::Gelu => activation::gelu_approximate(input),
+        Activation::Leaky(slope) => activation::leaky_relu(input, f64::from(slope)),
+    }
+}
+
+/// As [`super::group_norm`].
+///
+/// The statistics are folded into one scale and one shift a channel, so that the picture is passed over twice: once for
+/// its sums, once for `x * a + b`.
+pub fn group_norm(
+    input: Tensor<4>,
+    scale: Tensor<2>,
+    shift: Tensor<2>,
+    groups: usize,
+    activation: Option<Activation>,
+) -> Tensor<4> {
+    let [batch, channels, height, width] = input.dims();
+    let per_group = channels / groups;
+    let grouped = input.clone().reshape([batch * groups, per_group * height * width]);
+    let mean = grouped.clone().mean_dim(1); // [batch * groups, 1]
+    let variance = (grouped - mean.clone()).square().mean_dim(1);
+    let inverse = (variance + 1e-5).sqrt().recip();
+    let spread = |values: Tensor<2>| {
+        values.reshape([batch, groups, 1]).repeat_dim(2, per_group).reshape([batch, channels])
+    };
+    let factor = spread(inverse) * scale; // [batch, channels]
+    let offset = shift - spread(mean) * factor.clone();
+    let output = input * factor.reshape([batch, channels, 1, 1]) + offset.reshape([batch, channels, 1, 1]);
+    match activation {
+        Some(activation) => activate(output, activation),
+        None => output,
+    }
+}
+
+/// As [`super::layer_norm`].
+pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<D> {
+    module::layer_norm(input, scale, Some(shift), 1e-5)
+}
+
+/// As [`super::conv3x3`].
+pub fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    module::conv2d(input, weight, bias, ConvOptions::new_with_padding([1; 2], [(1, 1); 2], [1; 2], 1))
+}
+
+/// As [`super::linear`].
+pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let output = input.matmul(weight);
+    match bias {
+        Some(bias) => output + bias.unsqueeze(),
+        None => output,
+    }
+}
+
+/// As [`super::attention`].
+pub fn attention(query: Tensor<3>, key_value: Tensor<3>, bias: Tensor<2>, heads: usize) -> Tensor<3> {
+    let [batch, length, width] = query.dims();
+    let keys = key_value.dims()[1];
+    let head_width = width / heads;
+    // `[batch, length, width]` to `[batch, heads, length, head width]`
+    let split = |input: Tensor<3>| {
+        let [batch, length, width] = input.dims();
+        input.reshape([batch, length, heads, width / heads]).swap_dims(1, 2)
+    };
+    let key = split(key_value.clone().narrow(2, 0, width));
+    let value = split(key_value.narrow(2, width, width));
+    let scores = split(query).matmul(key.swap_dims(2, 3)) * (head_width as f64).powf(-0.5);
+    let scores = scores + bias.reshape([batch, 1, 1, keys]);
+    let mixed = activation::softmax(scores, 3).matmul(value); // [batch, heads, length, head width]
+    mixed.swap_dims(1, 2).reshape([batch, length, width])
+}
+
+/// As [`super::adamw`].
+pub fn adamw([weight, gradient, first, second]: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
+    let gradient = gradient * step.gradient_scale;
+    let first = first * step.beta_1 + gradient.clone() * (1.0 - step.beta_1);
+    let second = second * step.beta_2 + gradient.square() * (1.0 - step.beta_2);
+    let time = step.time as i32;
+    let mean = first.clone() / (1.0 - step.beta_1.powi(time));
+    let deviation = (second.clone() / (1.0 - step.beta_2.powi(time))).sqrt() + step.epsilon;
+    let kept = weight * (1.0 - step.learning_rate * step.weight_decay);
+    [kept - mean / deviation * step.learning_rate, first, second]
+}
+
+/// As [`super::square_sum`].
+pub fn square_sum(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.square().sum().into_scalar::<f32>())
+}
+
+/// As [`super::blend`].
+pub fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
+    old * share + new * (1.0 - share)
+}

@@ -1,0 +1,138 @@
+//! How a kernel runs: which instructions, on how many threads, and from which tensors.
+//!
+//! `REBUS_KERNELS=plain` takes Burn's own operations instead; `REBUS_SIMD=portable` or `avx2` takes fewer instructions
+//! than the processor has. Both are for comparing, and read once.
+
+use std::sync::LazyLock;
+
+use burn::{
+    backend::{
+        DispatchDevice,
+        flex::{FlexTensor, Layout},
+    },
+    tensor::{Bytes, DType, Shape, Tensor},
+};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::{lanes::Lanes, rows};
+
+/// Below this many numbers, waking other threads costs more than they save.
+const WORTH_A_THREAD: usize = 16 * 1024;
+
+/// Whether a kernel can take this tensor: 32-bit numbers on the processor.
+pub(super) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    static PLAIN: LazyLock<bool> =
+        LazyLock::new(|| std::env::var("REBUS_KERNELS").is_ok_and(|value| value == "plain"));
+    let device = tensor.device();
+    let on_processor = match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(device) => matches!(device.clone().inner(), DispatchDevice::Flex(_)),
+        #[allow(unreachable_patterns, reason = "with a GPU's feature there are others")]
+        _ => false,
+    };
+    on_processor && tensor.dtype() == DType::F32 && !*PLAIN
+}
+
+/// Runs a kernel with the widest instructions that there are.
+pub(super) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+    static ARCH: LazyLock<Arch> = LazyLock::new(|| {
+        let best = Arch::new();
+        match std::env::var("REBUS_SIMD").as_deref() {
+            Ok("portable") => Arch::Scalar,
+            #[cfg(target_arch = "x86_64")]
+            Ok("avx2") => pulp::x86::V3::try_new().map_or(best, Arch::V3),
+            _ => best,
+        }
+    });
+    ARCH.dispatch(kernel)
+}
+
+/// The numbers of a tensor that stands in a row.
+#[allow(
+    clippy::expect_used,
+    reason = "a kernel is given 32-bit numbers in a row, or it is a mistake in this room"
+)]
+pub(super) fn numbers(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice::<f32>().expect("32-bit numbers in a row")
+}
+
+/// The sides of a tensor, `D` of them.
+#[allow(clippy::expect_used, reason = "as above")]
+pub(super) fn sides<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    let shape: &[usize] = tensor.layout().shape();
+    shape.try_into().expect("as many sides as the kernel's signature says")
+}
+
+/// Numbers as a tensor.
+pub(super) fn tensor(numbers: Vec<f32>, sides: &[usize]) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(numbers), Layout::contiguous(Shape::from(sides.to_vec())), DType::F32)
+}
+
+/// As [`tensor`], shaped as another.
+pub(super) fn tensor_like(numbers: Vec<f32>, other: &FlexTensor) -> FlexTensor {
+    FlexTensor::new(
+        Bytes::from_elems(numbers),
+        Layout::contiguous(other.layout().shape().clone()),
+        DType::F32,
+    )
+}
+
+/// How many pieces of `piece` numbers one task takes, so that a task is worth its thread.
+pub(super) fn pieces_a_task(piece: usize) -> usize {
+    WORTH_A_THREAD.div_ceil(piece.max(1))
+}
+
+/// Chunks of `length` numbers added up, in their order.
+pub(super) fn sum_of_chunks(chunks: &[f32], length: usize) -> Vec<f32> {
+    let mut total = vec![0.0; length];
+    for chunk in chunks.chunks_exact(length) {
+        for (total, number) in total.iter_mut().zip(chunk) {
+            *total += number;
+        }
+    }
+    total
+}
+
+/// A formula from one number to one, lane by lane.
+pub(super) trait Formula<const N: usize>: Copy + Sync {
+    fn apply<S: Simd>(self, inputs: [Lanes<S>; N]) -> Lanes<S>;
+}
+
+/// The formula for each place of `N` tensors of the same shape.
+pub(super) fn each<const N: usize, F: Formula<N>>(formula: F, inputs: [&[f32]; N]) -> Vec<f32> {
+    use rayon::prelude::*;
+    let mut output = vec![0.0; inputs[0].len()];
+    let run = |start: usize, output: &mut [f32]| {
+        let inputs = inputs.map(|input| &input[start..start + output.len()]);
+        dispatch(Each { formula, inputs, output });
+    };
+    if output.len() <= WORTH_A_THREAD {
+        run(0, &mut output);
+    } else {
+        output
+            .par_chunks_mut(WORTH_A_THREAD)
+            .enumerate()
+            .for_each(|(index, output)| run(index * WORTH_A_THREAD, output));
+    }
+    output
+}
+
+struct Each<'a, const N: usize, F> {
+    formula: F,
+    inputs: [&'a [f32]; N],
+    output: &'a mut [f32],
+}
+
+impl<const N: usize, F: Formula<N>> WithSimd for Each<'_, N, F> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        rows::fill(
+            simd,
+            self.output,
+            self.inputs,
+            #[inline(always)]
+            |values| self.formula.apply(values),
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! Kernels against Burn's own operations in 64-bit numbers: values and gradients, for any shape.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![cfg(feature = "cpu")]
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use proptest::prelude::*;
+use rebus_nn::{
+    burn,
+    kernels::{self, Activation, AdamWStep},
+    random::{self, Key, Purpose},
+};
+
+/// Normal numbers that depend on the shape and `seed` alone.
+fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+    let key = Key { seed, step: 0, first: 0 };
+    random::normal(shape, key, Purpose::Other, &Device::flex())
+}
+
+/// `rms(a - b) / rms(b)`, where numbers that cancelled out to less than one count as one.
+fn error<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
+    let numbers = |tensor: Tensor<D>| tensor.into_data().iter::<f64>().collect::<Vec<_>>();
+    let (a, b) = (numbers(a), numbers(b));
+    assert_eq!(a.len(), b.len());
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    square(&mut a.iter().zip(&b).map(|(a, b)| a - b))
+        / square(&mut b.iter().copied()).max((b.len() as f64).sqrt())
+}
+
+/// The errors of the value and of the gradients of up to three inputs, of `f` with 32-bit numbers, which takes the
+/// kernel, from `f` with 64-bit numbers, which takes Burn's own operations.
+fn errors<const A: usize, const B: usize, const C: usize, const O: usize>(
+    inputs: (Tensor<A>, Tensor<B>, Tensor<C>),
+    f: impl Fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<O>,
+) -> [f64; 4] {
+    let run = |dtype: FloatDType| {
+        let device = Device::flex().autodiff();
+        let a = Tensor::<A>::from_data(inputs.0.to_data(), &device).cast(dtype).detach().require_grad();
+        let b = Tensor::<B>::from_data(inputs.1.to_data(), &device).cast(dtype).detach().require_grad();
+        let c = Tensor::<C>::from_data(inputs.2.to_data(), &device).cast(dtype).detach().require_grad();
+        let output = f(a.clone(), b.clone(), c.clone());
+        let weights = Tensor::<O>::from_data(noise(output.dims(), 99).into_data(), &device).cast(dtype);
+        let gradients = (output.clone() * weights).sum().backward();
+        (output.detach(), a.grad(&gradients), b.grad(&gradients), c.grad(&gradients))
+    };
+    let (fast, exact) = (run(FloatDType::F32), run(FloatDType::F64));
+    fn optional<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> f64 {
+        match (a, b) {
+            (Some(a), Some(b)) => error(a, b),
+            (None, None) => 0.0,
+            _ => panic!("one has a gradient and the other has none"),
+        }
+    }
+    [error(fast.0, exact.0), optional(fast.1, exact.1), optional(fast.2, exact.2), optional(fast.3, exact.3)]
+}
+
+#[track_caller]
+fn within(errors: [f64; 4], bounds: [f64; 4]) {
+    for (index, (error, bound)) in errors.iter().zip(bounds).enumerate() {
+        assert!(*error <= bound, "error {index} of {errors:?} is over {bound:e}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn activations(rows in 1usize..40, columns in 1usize..900, slope in 0.0f32..0.5) {
+        for activation in [Activation::Silu, Activation::Gelu, Activation::Leaky(slope)] {
+            let input = noise([rows, columns], 1) * 4.0;
+            let found = errors((input, noise([1], 2), noise([1], 3)), |x, _, _| kernels::activate(x, activation));
+            within(found, [1e-6, 1e-6, 0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn group_norms(batch in 1usize..5, groups in 1usize..5, per_group in 1usize..6, height in 1usize..9, width in 2usize..9) {
+        let channels = groups * per_group;
+        for activation in [None, Some(Activation::Silu), Some(Activation::Leaky(0.2))] {
+            let input = noise([batch, channels, height, width], 1) * 2.0 + 0.5;
+            let found = errors(
+                (input, noise([batch, channels], 2) + 1.0, noise([batch, channels], 3)),
+                |x, scale, shift| kernels::group_norm(x, scale, shift, groups, activation),
+            );
+            within(found, [1e-6, 2e-6, 2e-6, 1e-6]);
+        }
+    }
+
+    #[test]
+    fn layer_norms(rows in 1usize..200, width in 2usize..300) {
+        let found = errors(
+            (noise([rows, width], 1) * 3.0 + 1.0, noise([width], 2) + 1.0, noise([width], 3)),
+            kernels::layer_norm,
+        );
+        within(found, [1e-6, 4e-6, 2e-6, 1e-6]);
+    }
+
+    #[test]
+    fn convolutions(
+        batch in 1usize..7,
+        channels_in in 1usize..34,
+        channels_out in 1usize..34,
+        height in 1usize..20,
+        width in 1usize..20,
+    ) {
+        let found = errors(
+            (
+                noise([batch, channels_in, height, width], 1),
+                noise([channels_out, channels_in, 3, 3], 2),
+                noise([channels_out], 3),
+            ),
+            |x, weight, bias| kernels::conv3x3(x, weight, Some(bias)),
+        );
+        within(found, [1e-5, 1e-5, 2e-5, 1e-6]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn linears(rows in 1usize..300, inner in 1usize..70, columns in 1usize..70) {
+        let inputs = (noise([rows, inner], 1), noise([inner, columns], 2), noise([columns], 3));
+        let found = errors(inputs, |x, weight, bias| kernels::linear(x, weight, Some(bias)));
+        within(found, [1e-6; 4]);
+    }
+
+    #[test]
+    fn attentions(batch in 1usize..4, heads in 1usize..4, head_width in 1usize..20, length in 1usize..40, keys in 1usize..40) {
+        let width = heads * head_width;
+        let inputs = (
+            noise([batch, length, width], 1),
+            noise([batch, keys, 2 * width], 2),
+            noise([batch, keys], 3) * 2.0,
+        );
+        let found = errors(inputs, |query, key_value, bias| kernels::attention(query, key_value, bias, heads));
+        within(found, [1e-6, 2e-6, 1e-6, 4e-6]);
+    }
+}
+
+#[test]
+fn a_key_that_does_not_count_has_no_say() {
+    let (query, key_value) = (noise([2, 5, 8], 1), noise([2, 7, 16], 2));
+    let bias = Tensor::cat(
+        vec![Tensor::zeros([2, 4], &Device::flex()), Tensor::full([2, 3], -1e4, &Device::flex())],
+        1,
+    );
+    let few =
+        kernels::attention(query.clone(), key_value.clone().narrow(1, 0, 4), bias.clone().narrow(1, 0, 4), 2);
+    assert!(error(kernels::attention(query, key_value, bias, 2), few) < 1e-6);
+}
+
+#[test]
+fn a_convolution_without_a_bias() {
+    let found = errors((noise([3, 5, 9, 7], 1), noise([6, 5, 3, 3], 2), noise([1], 3)), |x, weight, _| {
+        kernels::conv3x3(x, weight, None)
+    });
+    within(found, [1e-5, 1e-5, 2e-5, 0.0]);
+}
+
+#[test]
+fn a_picture_has_the_same_bits_alone_and_among_others() {
+    let (input, weight) = (noise([9, 20, 8, 12], 1), noise([24, 20, 3, 3], 2));
+    let all = kernels::conv3x3(input.clone(), weight.clone(), None);
+    for picture in [0, 4, 8] {
+        let alone = kernels::conv3x3(input.clone().narrow(0, picture, 1), weight.clone(), None);
+        assert_eq!(all.clone().narrow(0, picture, 1).into_data(), alone.into_data());
+    }
+}
+
+#[test]
+fn a_step_of_adamw() {
+    let step = AdamWStep {
+        learning_rate: 0.01,
+        beta_1: 0.9,
+        beta_2: 0.99,
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        gradient_scale: 0.5,
+        time: 3,
+    };
+    for length in [1, 7, 40_000] {
+        let run = |dtype: FloatDType| {
+            let [weight, gradient, first] = [1, 2, 3].map(|seed| noise([length], seed).cast(dtype));
+            let second = noise([length], 4).square().cast(dtype);
+            kernels::adamw(weight, gradient, first, second, step)
+        };
+        for (fast, exact) in run(FloatDType::F32).into_iter().zip(run(FloatDType::F64)) {
+            assert!(error(fast, exact) < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn square_sums_and_blends() {
+    let (old, new) = (noise([50_000], 1), noise([50_000], 2));
+    let exact: f64 = old.clone().into_data().iter::<f64>().map(|x| x * x).sum();
+    assert!((kernels::square_sum(old.clone()) / exact - 1.0).abs() < 1e-6);
+    let blended = kernels::blend(old.clone(), new.clone(), 0.75);
+    assert!(error(blended, old * 0.75 + new * 0.25) < 1e-6);
+}

@@ -1,0 +1,213 @@
+//! The rows of `benches/side_by_side.py`: each runs one piece of work once and tells how long it took.
+//!
+//! `cargo bench -p rebus --bench rows` prints all rows; with `-- --serve` it reads names of rows from standard input and
+//! answers each with milliseconds, so that the script can take turns with PyTorch.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails by panicking")]
+
+use std::{
+    hint::black_box,
+    io::{BufRead, Write},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use rebus::{
+    data::{self, DataConfig, Loader, LoaderPlan, Subset, Tokenizer, TokenizerConfig, config::ImageSize},
+    models::{Objective, ObjectiveSpec, Step, registry},
+    nn::{
+        burn::tensor::{Device, Tensor},
+        kernels::{self, Activation},
+        random::{self, Key, Purpose},
+    },
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// One run of a row: milliseconds.
+type Row = Box<dyn FnMut() -> f64>;
+
+fn rows() -> Vec<(String, fn(&str) -> Row)> {
+    let mut rows: Vec<(String, fn(&str) -> Row)> = vec![];
+    for shape in CONVOLUTIONS {
+        rows.push((format!("conv3x3 {shape}"), |name| convolution(name)));
+    }
+    for name in
+        ["silu", "gelu", "group norm + silu", "layer norm", "linear 2048x384->1536", "attention 16x64x384"]
+    {
+        rows.push((name.to_string(), operation));
+    }
+    for name in ["flow step", "gan-modern step", "gan-classic step"] {
+        rows.push((name.to_string(), training));
+    }
+    rows.push(("decode".to_string(), |_| decoding()));
+    rows
+}
+
+/// `batch x channels_in -> channels_out @ side`
+const CONVOLUTIONS: [&str; 6] =
+    ["16x128->128@32", "64x64->64@32", "8x512->512@8", "7x48->96@17", "2x3->64@64", "32x512->512@4"];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        rows().into_iter().for_each(|(name, _)| println!("{name}"));
+    } else if arguments.iter().any(|argument| argument == "--serve") {
+        serve();
+    } else {
+        for (name, build) in rows() {
+            if arguments.iter().all(|argument| name.contains(argument.as_str())) {
+                let mut row = build(&name);
+                let mut times: Vec<f64> = (0..7).map(|_| row()).collect();
+                times.sort_by(f64::total_cmp);
+                println!("{name:<28} {:9.2} ms", times[times.len() / 2]);
+            }
+        }
+    }
+}
+
+/// A line with a row's name in, a line with milliseconds out. `forget NAME` frees what a row holds.
+fn serve() {
+    let known = rows();
+    let mut built: Vec<(String, Row)> = vec![];
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("standard input");
+        if let Some(name) = line.strip_prefix("forget ") {
+            built.retain(|(known, _)| known != name);
+            continue;
+        }
+        if !built.iter().any(|(name, _)| *name == line) {
+            let (_, build) = known.iter().find(|(name, _)| *name == line).expect("a row of --list");
+            built.push((line.clone(), build(&line)));
+        }
+        let (_, row) = built.iter_mut().find(|(name, _)| *name == line).expect("just built");
+        println!("{}", row());
+        std::io::stdout().flush().expect("standard output");
+    }
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+    random::normal(shape, Key { seed, step: 0, first: 0 }, Purpose::Other, &Device::flex().autodiff())
+}
+
+/// Forward, and the gradients of input and kernel.
+fn convolution(name: &str) -> Row {
+    let numbers: Vec<usize> =
+        name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+    let [_, _, batch, channels_in, channels_out, side] = numbers[..] else {
+        unreachable!("conv3x3 has six numbers")
+    };
+    let input = noise([batch, channels_in, side, side], 1).require_grad();
+    let weight = noise([channels_out, channels_in, 3, 3], 2).require_grad();
+    let bias = noise([channels_out], 3).require_grad();
+    Box::new(move || {
+        timed(|| {
+            let output = kernels::conv3x3(input.clone(), weight.clone(), Some(bias.clone()));
+            let gradients = output.sum().backward();
+            black_box((input.grad(&gradients), weight.grad(&gradients), bias.grad(&gradients)));
+        })
+    })
+}
+
+/// Forward and backward of one operation.
+fn operation(name: &str) -> Row {
+    let (rows, width) = (16 * 64, 384);
+    let flat = noise([rows, 4 * width], 1).require_grad();
+    let input = noise([rows, width], 1).require_grad();
+    let (scale, shift) = (noise([width], 2).require_grad(), noise([width], 3).require_grad());
+    match name {
+        "silu" => Box::new(move || timed(|| drop(black_box(kernels::silu(flat.clone()).sum().backward())))),
+        "gelu" => Box::new(move || timed(|| drop(black_box(kernels::gelu(flat.clone()).sum().backward())))),
+        "layer norm" => Box::new(move || {
+            timed(|| {
+                let output = kernels::layer_norm(input.clone(), scale.clone(), shift.clone());
+                drop(black_box(output.sum().backward()));
+            })
+        }),
+        "group norm + silu" => {
+            let input = noise([32, 64, 16, 16], 1).require_grad();
+            let (scale, shift) = (noise([32, 64], 2).require_grad(), noise([32, 64], 3).require_grad());
+            Box::new(move || {
+                timed(|| {
+                    let (scale, shift) = (scale.clone(), shift.clone());
+                    let output = kernels::group_norm(input.clone(), scale, shift, 16, Some(Activation::Silu));
+                    drop(black_box(output.sum().backward()));
+                })
+            })
+        }
+        "linear 2048x384->1536" => {
+            let input = noise([2048, width], 1).require_grad();
+            let (weight, bias) = (noise([width, 1536], 2).require_grad(), noise([1536], 3).require_grad());
+            Box::new(move || {
+                timed(|| {
+                    let output = kernels::linear(input.clone(), weight.clone(), Some(bias.clone()));
+                    drop(black_box(output.sum().backward()));
+                })
+            })
+        }
+        _ => {
+            let query = noise([16, 64, width], 1).require_grad();
+            let key_value = noise([16, 64, 2 * width], 2).require_grad();
+            let bias = Tensor::zeros([16, 64], &Device::flex().autodiff());
+            Box::new(move || {
+                timed(|| {
+                    let output = kernels::attention(query.clone(), key_value.clone(), bias.clone(), 6);
+                    drop(black_box(output.sum().backward()));
+                })
+            })
+        }
+    }
+}
+
+/// The 200 emoji of the repository.
+fn emoji() -> Arc<dyn data::Collection> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/emoji200");
+    data::open(&folder, &Default::default()).unwrap()
+}
+
+fn loader(batch_size: usize) -> Loader {
+    let config = DataConfig { image_size: ImageSize::Square(32), ..DataConfig::default() };
+    let plan = LoaderPlan { batch_size, seed: 0, start: 0, subset: Subset::Train, strict: true };
+    Loader::new(emoji(), &config, plan).unwrap()
+}
+
+/// A whole step of a family: batch 64 at 32x32, forward, backward, optimiser and moving average.
+fn training(name: &str) -> Row {
+    let batch = loader(64).next().unwrap().unwrap();
+    let mut spec = ObjectiveSpec::new([3, 32, 32], Device::flex().autodiff(), 0);
+    let collection = emoji();
+    let captions = data::captions(&*collection, &DataConfig::default()).unwrap();
+    let tokenizer =
+        Tokenizer::train(&TokenizerConfig { vocab_size: 2048, ..Default::default() }, captions).unwrap();
+    spec.tokenizer = Some(Arc::new(tokenizer));
+    let family = name.strip_suffix(" step").unwrap();
+    if family == "gan-classic" {
+        spec.model = serde_json::json!({ "preset": "article-upsampled" });
+    }
+    let mut objective: Box<dyn Objective> = (registry::family(family).unwrap().objective)(&spec).unwrap();
+    let mut number = 0;
+    Box::new(move || {
+        number += 1;
+        let step = Step { number, seed: 0, learning_rate: 1e-4 };
+        timed(|| drop(black_box(objective.step(std::slice::from_ref(&batch), &step).unwrap())))
+    })
+}
+
+/// 1,024 pictures read, decoded, scaled to 32x32 and stacked.
+fn decoding() -> Row {
+    let mut loader = loader(64);
+    Box::new(move || {
+        timed(|| {
+            for _ in 0..16 {
+                black_box(loader.next().unwrap().unwrap());
+            }
+        })
+    })
+}
