@@ -125,6 +125,17 @@ pub enum ModelError {
     Interrupted,
 }
 
+impl ModelError {
+    /// A condition of no text for a model that reads one.
+    pub(crate) fn without_text() -> Self {
+        Self::Request {
+            option: "condition",
+            value: "without an embedding".to_string(),
+            rule: "it must hold a text; make it with this model's conditioner".to_string(),
+        }
+    }
+}
+
 fn nearest(name: &str, known: &str) -> String {
     let near = known
         .split(", ")

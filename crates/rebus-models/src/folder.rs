@@ -5,10 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use burn::module::Module;
 use fs_err as fs;
 use indexmap::IndexMap;
 use rebus_data::{Tokenizer, write::write_atomic};
-use rebus_nn::named::NamedTensors;
+use rebus_nn::named::{self, NamedTensors};
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, weights};
@@ -198,6 +199,26 @@ impl ModelFolder {
             hash,
             tokenizer,
             provenance: manifest.provenance,
+        })
+    }
+
+    /// The weights whose names begin with `prefix`, put into a network.
+    ///
+    /// # Errors
+    /// They are another network's.
+    pub fn fill<M: Module>(&self, network: M, prefix: &str) -> Result<M, ModelError> {
+        named::replace(network, prefix, &self.weights)
+            .map_err(|mismatch| ModelError::Mismatch { place: self.place.display().to_string(), mismatch })
+    }
+
+    /// The tokenizer of a family that reads captions.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require_tokenizer(&self) -> Result<Arc<Tokenizer>, ModelError> {
+        self.tokenizer.clone().ok_or_else(|| ModelError::Manifest {
+            file: self.place.join(MANIFEST),
+            reason: "this family needs a tokenizer component".to_string(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use indexmap::IndexMap;
 use rebus_data::{Batch, Tokenizer};
 use rebus_nn::optim::{AdamWConfig, AverageConfig, Snapshot};
@@ -11,6 +11,11 @@ use crate::{Model, ModelError, Package};
 
 /// Losses by name, in the order of the family.
 pub type Losses = IndexMap<String, f64>;
+
+/// The number of a loss.
+pub(crate) fn scalar(loss: &Tensor<1>) -> f64 {
+    f64::from(loss.clone().into_scalar::<f32>())
+}
 
 /// Where training stands when a step is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -102,5 +107,17 @@ impl ObjectiveSpec {
             device,
             seed,
         }
+    }
+
+    /// The tokenizer of a family that reads captions.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require_tokenizer(&self) -> Result<Arc<Tokenizer>, ModelError> {
+        self.tokenizer.clone().ok_or_else(|| ModelError::Config {
+            field: "tokenizer",
+            value: "none".to_string(),
+            rule: "this family reads captions, and so needs a tokenizer".to_string(),
+        })
     }
 }

@@ -12,7 +12,8 @@ use rebus_nn::{
 
 use super::{FlowConfig, FlowModel, FlowNetwork, FlowObjectiveConfig};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, registry::section,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, objective::scalar,
+    registry::section,
 };
 
 /// Flow matching with captions.
@@ -64,11 +65,7 @@ impl FlowObjective {
     pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
         let mut config: FlowConfig = section(&spec.model, "model", "flow")?;
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
-        let tokenizer = spec.tokenizer.clone().ok_or_else(|| ModelError::Config {
-            field: "tokenizer",
-            value: "none".to_string(),
-            rule: "the flow reads captions, and so needs a tokenizer".to_string(),
-        })?;
+        let tokenizer = spec.require_tokenizer()?;
         config.text.vocabulary = tokenizer.vocab_size();
         config.validate()?;
         let [channels, height, width] = spec.picture_shape;
@@ -127,10 +124,6 @@ impl FlowObjective {
         }
         (pair.into_iter().fold(velocity, |total, pair| total + pair * weight), losses)
     }
-}
-
-fn scalar(tensor: &Tensor<1>) -> f64 {
-    f64::from(tensor.clone().into_scalar::<f32>())
 }
 
 impl Objective for FlowObjective {

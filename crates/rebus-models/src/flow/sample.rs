@@ -7,19 +7,19 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use rebus_data::Tokenizer;
-use rebus_nn::{Init, named};
+use rebus_nn::Init;
 
 use super::{FlowConfig, FlowNetwork};
 use crate::{
-    Condition, Conditioner, Denoise, Embedding, Generate, Input, Model, ModelError, ModelFolder, ModelInfo,
-    capability::Parameterization, modality, registry::section,
+    Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo,
+    capability::Parameterization, registry::section, text::TextConditioner,
 };
 
 /// A flow that draws.
 pub struct FlowModel {
     network: FlowNetwork,
     config: FlowConfig,
-    tokenizer: Arc<Tokenizer>,
+    text: TextConditioner,
     info: ModelInfo,
     device: Device,
 }
@@ -40,7 +40,8 @@ impl FlowModel {
             provenance: serde_json::Value::Null,
         };
         let device = network.devices().into_iter().next().unwrap_or_default();
-        Self { network, config, tokenizer, info, device }
+        let text = TextConditioner::new(network.text.clone(), tokenizer, config.text.context);
+        Self { network, config, text, info, device }
     }
 
     /// From a model folder.
@@ -50,28 +51,13 @@ impl FlowModel {
     pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let config: FlowConfig = section(&folder.config, "config", "flow")?;
         config.validate()?;
-        let manifest = |reason: &str| ModelError::Manifest {
-            file: folder.place.join("model.json"),
-            reason: reason.to_string(),
-        };
-        let tokenizer =
-            folder.tokenizer.clone().ok_or_else(|| manifest("a flow needs a tokenizer component"))?;
+        let tokenizer = folder.require_tokenizer()?;
         let network = FlowNetwork::new(&config, folder.picture_shape[0], &mut Init::empty(device));
-        let network = named::replace(network, "network.", &folder.weights).map_err(|mismatch| {
-            ModelError::Mismatch { place: folder.place.display().to_string(), mismatch }
-        })?;
+        let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
         model.info.hash = folder.hash;
         model.info.provenance = folder.provenance;
         Ok(model)
-    }
-}
-
-impl FlowModel {
-    fn encode(&self, texts: &[String]) -> Result<Embedding, ModelError> {
-        let context = self.config.text.context;
-        let tokens = modality::tokenize(&self.tokenizer, texts, context, None, &self.device)?;
-        Ok(self.network.text.forward(tokens))
     }
 }
 
@@ -81,7 +67,7 @@ impl Model for FlowModel {
     }
 
     fn conditioner(&self) -> Option<&dyn Conditioner> {
-        Some(self)
+        Some(&self.text)
     }
 
     fn generate(&self) -> Option<&dyn Generate> {
@@ -90,17 +76,6 @@ impl Model for FlowModel {
 
     fn denoise(&self) -> Option<&dyn Denoise> {
         Some(self)
-    }
-}
-
-impl Conditioner for FlowModel {
-    fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError> {
-        let texts: Vec<String> = inputs.iter().map(|Input::Text(text)| text.clone()).collect();
-        Ok(Condition::of("text", self.encode(&texts)?))
-    }
-
-    fn truncation(&self, text: &str) -> Result<Option<String>, ModelError> {
-        Ok(self.tokenizer.truncation(text, self.config.text.context)?)
     }
 }
 
@@ -120,17 +95,20 @@ impl Denoise for FlowModel {
         times: Tensor<1>,
         condition: &Condition,
     ) -> Result<Tensor<4>, ModelError> {
-        match condition.main() {
-            Some(text) => Ok(self.network.forward(x_t, times, text)),
+        let nothing;
+        let condition = match condition.main() {
+            Some(_) => condition,
             None => {
-                let nothing = self.encode(&vec![String::new(); x_t.dims()[0]])?;
-                Ok(self.network.forward(x_t, times, &nothing))
+                nothing = self.text.nothing(x_t.dims()[0])?;
+                &nothing
             }
-        }
+        };
+        let text = condition.main().ok_or_else(ModelError::without_text)?;
+        Ok(self.network.forward(x_t, times, text))
     }
 
     fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {
-        Ok(Condition::of("text", self.encode(&vec![String::new(); batch])?))
+        self.text.nothing(batch)
     }
 
     fn device(&self) -> Device {

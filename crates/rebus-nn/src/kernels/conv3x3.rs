@@ -140,7 +140,7 @@ impl WithSimd for Pack<'_> {
             if self.taps == Taps::Turned { (second, first) } else { (first, second) };
         let groups = channels_out.div_ceil(lanes);
         // Each group by itself, `[group][point][channels_in][lanes]`, since groups are what threads share out.
-        let group = POINTS * channels_in * lanes;
+        let group = POINTS * (channels_in * lanes + PAD);
         let mut numbers = vec![0.0; groups * group];
         numbers.par_chunks_mut(group).enumerate().with_min_len(1).for_each(|(index, packed)| {
             let (weight, taps) = (self.weight, self.taps);
@@ -187,7 +187,9 @@ impl WithSimd for PackGroup<'_> {
                 |tap| lanes_of(simd, &scratch, tap),
                 #[inline(always)]
                 |point, value| {
-                    value.store_whole(&mut self.packed[(point * channels_in + channel_in) * lanes..])
+                    value.store_whole(
+                        &mut self.packed[point * (channels_in * lanes + PAD) + channel_in * lanes..],
+                    )
                 },
             );
         }
@@ -196,6 +198,8 @@ impl WithSimd for PackGroup<'_> {
 
 /// The most lanes of any instruction set.
 const MOST_LANES: usize = 16;
+/// Numbers between the points of a layout, so that one place at all points does not fall into one set of the cache.
+const PAD: usize = 16;
 
 /// One vector of `[places][lanes]`.
 #[inline(always)]
@@ -226,11 +230,11 @@ impl WithSimd for Convolve<'_> {
         let pictures = input.len() / (channels_in * plane);
         let channels_out = output.len() / (pictures * plane);
         let groups = channels_out.div_ceil(lanes);
-        let packed = POINTS * channels_in * lanes;
-        let weights = &weights.numbers[first / lanes * packed..][..groups * packed];
+        let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
+        let weights = &weights.numbers[first / lanes * POINTS * weight_stride..];
 
-        let mut transformed = vec![0.0; POINTS * channels_in * block]; // [point][channel in][tile]
-        let mut products = vec![0.0; POINTS * groups * lanes * block]; // [point][channel out][tile]
+        let mut transformed = vec![0.0; POINTS * stride]; // [point][channel in][tile]
+        let mut products = vec![0.0; POINTS * lanes * block]; // [point][channel out of a group][tile]
         let all: Vec<Tile> = tiles.of(pictures).collect();
         for block_tiles in all.chunks(block) {
             for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
@@ -246,36 +250,36 @@ impl WithSimd for Convolve<'_> {
                         #[inline(always)]
                         |place| lanes_of(simd, &scratch, place),
                         #[inline(always)]
-                        |point, value| {
-                            value.store_whole(&mut transformed[point * channels_in * block + place..])
-                        },
+                        |point, value| value.store_whole(&mut transformed[point * stride + place..]),
                     );
                 }
             }
-            for point in 0..POINTS {
-                let transformed = &transformed[point * channels_in * block..][..channels_in * block];
-                for group in 0..groups {
-                    let weights =
-                        &weights[group * packed + point * channels_in * lanes..][..channels_in * lanes];
-                    let products = &mut products[(point * groups + group) * lanes * block..][..lanes * block];
+            // Groups outermost: weights stream by once, and a group's products are turned into pictures in the cache.
+            for group in 0..groups {
+                for point in 0..POINTS {
+                    let weights = &weights[(group * POINTS + point) * weight_stride..][..channels_in * lanes];
+                    let transformed = &transformed[point * stride..][..channels_in * block];
+                    let products = &mut products[point * lanes * block..][..lanes * block];
                     matrix::product(simd, weights, transformed, products);
                 }
-            }
-            for channel in 0..channels_out {
-                let bias = Lanes::splat(simd, bias.get(first + channel).copied().unwrap_or(0.0));
-                for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
-                    let place = channel * block + vector * lanes;
-                    let mut scratch = [0.0; TILE * TILE * MOST_LANES];
-                    Output::square(
-                        simd,
-                        #[inline(always)]
-                        |point| Lanes::load_whole(simd, &products[point * groups * lanes * block + place..]),
-                        #[inline(always)]
-                        |place, value| (value + bias).store_whole(&mut scratch[place * lanes..]),
-                    );
-                    for (lane, tile) in vector_tiles.iter().enumerate() {
-                        let plane = &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
-                        tiles.scatter(tile, plane, &scratch, lanes, lane);
+                for row in 0..lanes.min(channels_out - group * lanes) {
+                    let channel = group * lanes + row;
+                    let bias = Lanes::splat(simd, bias.get(first + channel).copied().unwrap_or(0.0));
+                    for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
+                        let place = row * block + vector * lanes;
+                        let mut scratch = [0.0; TILE * TILE * MOST_LANES];
+                        Output::square(
+                            simd,
+                            #[inline(always)]
+                            |point| Lanes::load_whole(simd, &products[point * lanes * block + place..]),
+                            #[inline(always)]
+                            |place, value| (value + bias).store_whole(&mut scratch[place * lanes..]),
+                        );
+                        for (lane, tile) in vector_tiles.iter().enumerate() {
+                            let plane =
+                                &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
+                            tiles.scatter(tile, plane, &scratch, lanes, lane);
+                        }
                     }
                 }
             }
@@ -300,9 +304,9 @@ fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
     let all: Vec<Tile> = tiles.of(batch).collect();
 
     // [point][channel out][channel in]
-    let mut sums = vec![0.0; POINTS * padded_out * padded_in];
+    let mut sums = vec![0.0; POINTS * (padded_out * padded_in + PAD)];
     // [share][point][tile][channel]
-    let (share_in, share_out) = (POINTS * SHARE * padded_in, POINTS * SHARE * padded_out);
+    let [share_in, share_out] = [padded_in, padded_out].map(|padded| POINTS * (SHARE * padded + PAD));
     let shares = ROUND.min(all.len()).div_ceil(SHARE);
     let mut of_input = vec![0.0; shares * share_in];
     let mut of_gradient = vec![0.0; shares * share_out];
@@ -322,16 +326,16 @@ fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
                 let (planes, channels) = (gradient, channels_out);
                 run::dispatch(Outputs { tiles, share, planes, channels, transformed: of_gradient });
             });
-        sums.par_chunks_mut(padded_out * padded_in).enumerate().for_each(|(point, sums)| {
-            for (index, share) in round.chunks(SHARE).enumerate() {
+        sums.par_chunks_mut(padded_out * padded_in + PAD).enumerate().for_each(|(point, sums)| {
+            let parts = round.chunks(SHARE).enumerate().map(|(index, share)| {
                 let of_share = |padded: usize| {
-                    let start = (index * POINTS + point) * SHARE * padded;
+                    let start = (index * POINTS + point) * (SHARE * padded + PAD);
                     start..start + share.len() * padded
                 };
-                let left = &of_gradient[of_share(padded_out)];
-                let right = &of_input[of_share(padded_in)];
-                run::dispatch(matrix::AddOuter { left, right, sums, rows: padded_out, columns: padded_in });
-            }
+                (&of_gradient[of_share(padded_out)], &of_input[of_share(padded_in)])
+            });
+            let parts: Vec<_> = parts.collect();
+            run::dispatch(matrix::AddOuter { parts: &parts, sums, rows: padded_out, columns: padded_in });
         });
     }
     let mut of_weight = vec![0.0; channels_out * channels_in * 9];
@@ -417,7 +421,9 @@ fn by_channels<S: Simd, T: Transform<SIDE, PATCH>, const SIDE: usize>(
                 |place| lanes_of(simd, &scratch, place),
                 #[inline(always)]
                 |point, value| {
-                    value.store_whole(&mut transformed[(point * SHARE + index) * padded + first..])
+                    value.store_whole(
+                        &mut transformed[point * (SHARE * padded + PAD) + index * padded + first..],
+                    )
                 },
             );
         }
@@ -444,7 +450,7 @@ impl WithSimd for Unpack<'_> {
             WeightAdjoint::square(
                 simd,
                 #[inline(always)]
-                |point| Lanes::load_whole(simd, &self.sums[point * padded_out * padded_in + place..]),
+                |point| Lanes::load_whole(simd, &self.sums[point * (padded_out * padded_in + PAD) + place..]),
                 #[inline(always)]
                 |tap, value| value.store_whole(&mut scratch[tap * lanes..]),
             );

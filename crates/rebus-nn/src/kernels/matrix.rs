@@ -4,8 +4,6 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lanes::Lanes;
-
 /// Numbers as a matrix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -155,11 +153,10 @@ fn by_rows<S: Simd, const MR: usize>(simd: S, left: &[f32], right: &[f32], outpu
     }
 }
 
-/// `sums [rows][columns] += leftᵀ right`, with `left [k][rows]` and `right [k][columns]`; rows and columns are
-/// multiples of the lanes.
+/// `sums [rows][columns] += leftᵀ right` for each part, with `left [k][rows]` and `right [k][columns]`; rows and columns
+/// are multiples of the lanes.
 pub(super) struct AddOuter<'a> {
-    pub left: &'a [f32],
-    pub right: &'a [f32],
+    pub parts: &'a [(&'a [f32], &'a [f32])],
     pub sums: &'a mut [f32],
     pub rows: usize,
     pub columns: usize,
@@ -179,48 +176,39 @@ impl WithSimd for AddOuter<'_> {
 
 impl AddOuter<'_> {
     #[inline(always)]
-    fn by_rows<S: Simd, const MR: usize>(self, simd: S) {
+    fn by_rows<S: Simd, const MR: usize>(mut self, simd: S) {
         let wide = 3 * S::F32_LANES;
         let whole = self.columns / wide * wide;
-        let rest = (self.columns - whole) / S::F32_LANES;
-        for (index, sums) in self.sums.chunks_exact_mut(MR * self.columns).enumerate() {
-            let (left, right, rows, columns) = (self.left, self.right, self.rows, self.columns);
-            let block = Block { left, right, rows, columns, row: index * MR };
+        for row in (0..self.rows).step_by(MR) {
             for column in (0..whole).step_by(wide) {
-                block.add::<S, MR, 3>(simd, column, sums);
+                self.add::<S, MR, 3>(simd, row, column);
             }
-            match rest {
-                2 => block.add::<S, MR, 2>(simd, whole, sums),
-                1 => block.add::<S, MR, 1>(simd, whole, sums),
+            match (self.columns - whole) / S::F32_LANES {
+                2 => self.add::<S, MR, 2>(simd, row, whole),
+                1 => self.add::<S, MR, 1>(simd, row, whole),
                 _ => {}
             }
         }
     }
-}
 
-struct Block<'a> {
-    left: &'a [f32],
-    right: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row: usize,
-}
-
-impl Block<'_> {
+    /// `MR` rows and `NV` vectors of columns.
     #[inline(always)]
-    fn add<S: Simd, const MR: usize, const NV: usize>(&self, simd: S, column: usize, sums: &mut [f32]) {
+    fn add<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, row: usize, column: usize) {
         let wide = NV * S::F32_LANES;
-        let mut totals = [[Lanes::splat(simd, 0.0).1; NV]; MR];
+        let sums = &mut self.sums[row * self.columns..][..MR * self.columns];
+        let mut totals = [[simd.splat_f32s(0.0); NV]; MR];
         for (totals, sums) in totals.iter_mut().zip(sums.chunks_exact(self.columns)) {
             totals.copy_from_slice(S::as_simd_f32s(&sums[column..column + wide]).0);
         }
-        for (left, right) in self.left.chunks_exact(self.rows).zip(self.right.chunks_exact(self.columns)) {
-            let left = &left[self.row..][..MR];
-            let (right, _) = S::as_simd_f32s(&right[column..column + wide]);
-            for (totals, left) in totals.iter_mut().zip(left) {
-                let left = simd.splat_f32s(*left);
-                for (total, right) in totals.iter_mut().zip(right) {
-                    *total = simd.mul_add_e_f32s(left, *right, *total);
+        for (left, right) in self.parts {
+            for (left, right) in left.chunks_exact(self.rows).zip(right.chunks_exact(self.columns)) {
+                let left = &left[row..][..MR];
+                let (right, _) = S::as_simd_f32s(&right[column..column + wide]);
+                for (totals, left) in totals.iter_mut().zip(left) {
+                    let left = simd.splat_f32s(*left);
+                    for (total, right) in totals.iter_mut().zip(right) {
+                        *total = simd.mul_add_e_f32s(left, *right, *total);
+                    }
                 }
             }
         }

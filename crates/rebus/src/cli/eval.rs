@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rebus_data::DataConfig;
 use rebus_eval::{Half, PixelRank, pixel_rank};
+use rebus_models::Model;
+use rebus_train::Recipe;
 
 use super::{failure::Failure, progress};
 
@@ -27,9 +29,9 @@ pub(crate) struct Args {
     /// How many steps to take.
     #[arg(long)]
     steps: Option<usize>,
-    /// The share of captions that was held out in training.
-    #[arg(long, default_value_t = 0.05)]
-    validation_fraction: f64,
+    /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
+    #[arg(long)]
+    validation_fraction: Option<f64>,
     /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -42,7 +44,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
     let collection = rebus_data::open(&args.data, &Default::default())?;
     let [channels, height, width] = model.info().picture_shape;
-    let mut data = DataConfig { validation_fraction: args.validation_fraction, ..DataConfig::default() };
+    let mut data = trained_with(&*model)
+        .unwrap_or_else(|| DataConfig { validation_fraction: 0.05, ..DataConfig::default() });
+    if let Some(fraction) = args.validation_fraction {
+        data.validation_fraction = fraction;
+    }
     data.channels = channels as u8;
     data.image_size = rebus_data::config::ImageSize::Sides([height as u32, width as u32]);
     data.captions.clear();
@@ -72,4 +78,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// How the model's own training read and split its collection, as far as it says.
+fn trained_with(model: &dyn Model) -> Option<DataConfig> {
+    let recipe = model.info().provenance.get("recipe")?.as_str()?;
+    let table = toml::from_str(recipe).ok()?;
+    Some(Recipe::resolve(table, &[]).ok()?.data)
 }

@@ -21,6 +21,7 @@ use crate::{
         loss::{GeneratorLoss, negative_value},
     },
     modality,
+    objective::scalar,
     registry::section,
 };
 
@@ -78,10 +79,6 @@ pub fn generator_loss(
 ) -> Tensor<1> {
     let fake = generator.forward(noise, Statistics::Batch);
     loss.of(discriminator.clone().forward(fake, Statistics::Batch))
-}
-
-fn scalar(tensor: &Tensor<1>) -> f64 {
-    f64::from(tensor.clone().into_scalar::<f32>())
 }
 
 impl Objective for ClassicObjective {

@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Device};
 use rebus_data::Pictures;
 use rebus_nn::{
-    Init, named,
+    Init,
     random::{Purpose, normal_per_seed},
 };
 
@@ -43,9 +43,7 @@ impl ClassicModel {
         let config: ClassicConfig = section(&folder.config, "config", super::FAMILY.name)?;
         config.validate(folder.picture_shape)?;
         let generator = Generator::new(&config, folder.picture_shape, &mut Init::empty(device));
-        let generator = named::replace(generator, "generator.", &folder.weights).map_err(|mismatch| {
-            ModelError::Mismatch { place: folder.place.display().to_string(), mismatch }
-        })?;
+        let generator = folder.fill(generator, "generator.")?;
         let mut model = Self::new(generator, config, folder.picture_shape);
         model.info.hash = folder.hash;
         model.info.provenance = folder.provenance;

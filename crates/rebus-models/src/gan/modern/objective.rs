@@ -21,6 +21,7 @@ use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
     gan::{augment::Augmentation, generator_weights},
     modality::{self, TextTokens},
+    objective::scalar,
     registry::section,
 };
 
@@ -67,11 +68,7 @@ impl ModernObjective {
     pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
         let mut config: ModernConfig = section(&spec.model, "model", super::FAMILY.name)?;
         let objective: ModernObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
-        let tokenizer = spec.tokenizer.clone().ok_or_else(|| ModelError::Config {
-            field: "tokenizer",
-            value: "none".to_string(),
-            rule: "this family reads captions, and so needs a tokenizer".to_string(),
-        })?;
+        let tokenizer = spec.require_tokenizer()?;
         let picture_shape = spec.picture_shape;
         config.text.vocabulary = tokenizer.vocab_size();
         config.validate(picture_shape)?;
@@ -197,10 +194,6 @@ fn mismatched(captions: &[String], device: &Device) -> Tensor<2> {
     let next = captions.iter().cycle().skip(1);
     let values = captions.iter().zip(next).map(|(own, next)| f32::from(!next.is_empty() && own != next));
     Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), [captions.len(), 1]), device)
-}
-
-fn scalar(tensor: &Tensor<1>) -> f64 {
-    f64::from(tensor.clone().into_scalar::<f32>())
 }
 
 impl Objective for ModernObjective {

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use burn::{module::Module, tensor::Device};
 use rebus_data::{Pictures, Tokenizer};
 use rebus_nn::{
-    Init, named,
+    Init,
     random::{Purpose, normal_per_seed},
 };
 
 use super::{Generator, ModernConfig};
 use crate::{
-    Condition, Conditioner, Generate, GenerateOptions, GenerateRequest, Input, Model, ModelError,
-    ModelFolder, ModelInfo, Observer, modality, registry::section, sampling,
+    Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder, ModelInfo,
+    Observer, registry::section, sampling, text::TextConditioner,
 };
 
 /// A generator with captions that draws.
 pub struct ModernModel {
     generator: Generator,
     config: ModernConfig,
-    tokenizer: Arc<Tokenizer>,
+    text: TextConditioner,
     info: ModelInfo,
     device: Device,
 }
@@ -40,7 +40,8 @@ impl ModernModel {
             provenance: serde_json::Value::Null,
         };
         let device = generator.devices().into_iter().next().unwrap_or_default();
-        Self { generator, config, tokenizer, info, device }
+        let text = TextConditioner::new(generator.text.clone(), tokenizer, config.text.context);
+        Self { generator, config, text, info, device }
     }
 
     /// From a model folder.
@@ -50,26 +51,13 @@ impl ModernModel {
     pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let config: ModernConfig = section(&folder.config, "config", super::FAMILY.name)?;
         config.validate(folder.picture_shape)?;
-        let tokenizer = folder.tokenizer.clone().ok_or_else(|| ModelError::Manifest {
-            file: folder.place.join("model.json"),
-            reason: "this family needs a tokenizer component".to_string(),
-        })?;
+        let tokenizer = folder.require_tokenizer()?;
         let generator = Generator::new(&config, folder.picture_shape, &mut Init::empty(device));
-        let generator = named::replace(generator, "generator.", &folder.weights).map_err(|mismatch| {
-            ModelError::Mismatch { place: folder.place.display().to_string(), mismatch }
-        })?;
+        let generator = folder.fill(generator, "generator.")?;
         let mut model = Self::new(generator, config, folder.picture_shape, tokenizer);
         model.info.hash = folder.hash;
         model.info.provenance = folder.provenance;
         Ok(model)
-    }
-
-    fn encode(&self, texts: &[String]) -> Result<Condition, ModelError> {
-        let context = self.config.text.context;
-        sampling::condition_in_chunks(texts, |texts| {
-            let tokens = modality::tokenize(&self.tokenizer, texts, context, None, &self.device)?;
-            Ok(Condition::of("text", self.generator.text.forward(tokens)))
-        })
     }
 }
 
@@ -79,22 +67,11 @@ impl Model for ModernModel {
     }
 
     fn conditioner(&self) -> Option<&dyn Conditioner> {
-        Some(self)
+        Some(&self.text)
     }
 
     fn generate(&self) -> Option<&dyn Generate> {
         Some(self)
-    }
-}
-
-impl Conditioner for ModernModel {
-    fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError> {
-        let texts: Vec<String> = inputs.iter().map(|Input::Text(text)| text.clone()).collect();
-        self.encode(&texts)
-    }
-
-    fn truncation(&self, text: &str) -> Result<Option<String>, ModelError> {
-        Ok(self.tokenizer.truncation(text, self.config.text.context)?)
     }
 }
 
@@ -106,18 +83,14 @@ impl Generate for ModernModel {
     ) -> Result<Pictures, ModelError> {
         let condition = match &request.condition {
             Some(condition) => condition.clone(),
-            None => self.encode(&vec![String::new(); request.seeds.len()])?,
+            None => self.text.nothing(request.seeds.len())?,
         };
         sampling::in_one_step(request.seeds.len(), self.info.picture_shape, observer, |chunk| {
             let seeds = chunk.of(&request.seeds);
             let noise =
                 normal_per_seed([0, self.config.noise_width], &seeds, Purpose::Noise, 0, &self.device);
             let condition = chunk.condition(&condition);
-            let text = condition.main().ok_or_else(|| ModelError::Request {
-                option: "condition",
-                value: "without an embedding".to_string(),
-                rule: "it must hold a text; make it with this model's conditioner".to_string(),
-            })?;
+            let text = condition.main().ok_or_else(ModelError::without_text)?;
             Ok(self.generator.forward(noise, text.pooled.clone()))
         })
     }
