@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     lanes::Lanes,
-    matrix,
+    matrix::{self, VECTORS},
     op::{self, Kernel},
     rows, run,
     tiles::{Tile, Tiles},
@@ -82,16 +82,7 @@ fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &[f32], taps: Taps) -
     let tiles = Tiles { height, width };
     let (picture_in, picture_out) = (channels_in * height * width, channels_out * height * width);
     let mut output = vec![0.0; batch * picture_out];
-    // A task takes enough pictures to fill a block with tiles. Where that leaves threads without work, each takes some
-    // of the channels of one picture.
-    let enough = (weights.lanes * NV).div_ceil(tiles.count());
-    let threads = rayon::current_num_threads();
-    let (pictures, channels) = if batch >= 2 * threads * enough || batch >= 4 * threads {
-        (enough.min(batch.div_ceil(threads)), channels_out)
-    } else {
-        let shares = (2 * threads).div_ceil(batch.max(1));
-        (1, channels_out.div_ceil(shares).next_multiple_of(weights.lanes).min(channels_out))
-    };
+    let (pictures, channels) = share_out(batch, channels_out, tiles.count(), weights.lanes);
     let tasks = output
         .par_chunks_mut(pictures * picture_out)
         .zip(run::numbers(input).par_chunks(pictures * picture_in));
@@ -113,8 +104,27 @@ fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &[f32], taps: Taps) -
     run::tensor(output, &[batch, channels_out, height, width])
 }
 
-/// Vectors of tiles in a block: as many as leave registers for the sums of some channels.
-const NV: usize = 3;
+/// How many pictures a task takes, all channels out of each; or, where there are fewer pictures than threads, one
+/// picture and some of its channels.
+fn share_out(batch: usize, channels_out: usize, tiles: usize, lanes: usize) -> (usize, usize) {
+    let threads = rayon::current_num_threads();
+    if batch < threads {
+        let shares = threads.div_ceil(batch.max(1));
+        return (1, channels_out.div_ceil(shares).next_multiple_of(lanes).min(channels_out));
+    }
+    // What a block costs with so many vectors of tiles in it: fewer use the processor less well.
+    const COST: [usize; VECTORS + 1] = [0, 14, 22, 30];
+    let block = VECTORS * lanes;
+    let cost = |pictures: usize| {
+        let tiles = pictures * tiles;
+        let task = tiles / block * COST[VECTORS] + COST[(tiles % block).div_ceil(lanes)];
+        batch.div_ceil(pictures).div_ceil(threads) * task
+    };
+    // Two tasks a thread at least, where there are as many pictures, so that none waits long for another.
+    let most = (batch / (2 * threads)).clamp(1, block);
+    let pictures = (1..=most).min_by_key(|pictures| cost(*pictures)).unwrap_or(1);
+    (pictures, channels_out)
+}
 
 /// Kernels transformed: `[point][channels_out / lanes][channels_in][lanes]`, the last group filled up with zeros.
 struct Packed {
@@ -224,7 +234,7 @@ impl WithSimd for Convolve<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { tiles, input, weights, bias, first, output } = self;
         let lanes = S::F32_LANES;
-        let block = NV * lanes;
+        let block = VECTORS * lanes;
         let plane = tiles.height * tiles.width;
         let channels_in = weights.channels_in;
         let pictures = input.len() / (channels_in * plane);
@@ -254,13 +264,14 @@ impl WithSimd for Convolve<'_> {
                     );
                 }
             }
+            let vectors = block_tiles.len().div_ceil(lanes);
             // Groups outermost: weights stream by once, and a group's products are turned into pictures in the cache.
             for group in 0..groups {
                 for point in 0..POINTS {
                     let weights = &weights[(group * POINTS + point) * weight_stride..][..channels_in * lanes];
                     let transformed = &transformed[point * stride..][..channels_in * block];
                     let products = &mut products[point * lanes * block..][..lanes * block];
-                    matrix::product(simd, weights, transformed, products);
+                    matrix::product(simd, vectors, weights, transformed, products);
                 }
                 for row in 0..lanes.min(channels_out - group * lanes) {
                     let channel = group * lanes + row;

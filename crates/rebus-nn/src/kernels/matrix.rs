@@ -120,25 +120,48 @@ fn multiply_on(
     }
 }
 
-/// `output [lanes][n] = leftᵀ right`, with `left [k][lanes]` and `right [k][n]`, where `n` is a few vectors.
+/// Vectors that a row of [`product`] has room for: as many as leave registers for the sums of some rows.
+pub(super) const VECTORS: usize = 3;
+
+/// `output = leftᵀ right`, with `left [k][lanes]`, `right [k][VECTORS]` and `output [lanes][VECTORS]`, of which only the
+/// first `vectors` count.
 #[inline(always)]
-pub(super) fn product<S: Simd>(simd: S, left: &[f32], right: &[f32], output: &mut [f32]) {
+pub(super) fn product<S: Simd>(simd: S, vectors: usize, left: &[f32], right: &[f32], output: &mut [f32]) {
     match S::F32_LANES {
-        16 => by_rows::<S, 8>(simd, left, right, output),
-        8 => by_rows::<S, 4>(simd, left, right, output),
-        4 => by_rows::<S, 4>(simd, left, right, output),
-        _ => by_rows::<S, 1>(simd, left, right, output),
+        16 => by_vectors::<S, 8>(simd, vectors, left, right, output),
+        8 | 4 => by_vectors::<S, 4>(simd, vectors, left, right, output),
+        _ => by_vectors::<S, 1>(simd, vectors, left, right, output),
     }
 }
 
-/// `MR` rows of the output at once, three vectors wide.
 #[inline(always)]
-fn by_rows<S: Simd, const MR: usize>(simd: S, left: &[f32], right: &[f32], output: &mut [f32]) {
+fn by_vectors<S: Simd, const MR: usize>(
+    simd: S,
+    vectors: usize,
+    left: &[f32],
+    right: &[f32],
+    output: &mut [f32],
+) {
+    match vectors {
+        1 => by_rows::<S, MR, 1>(simd, left, right, output),
+        2 => by_rows::<S, MR, 2>(simd, left, right, output),
+        _ => by_rows::<S, MR, VECTORS>(simd, left, right, output),
+    }
+}
+
+/// `MR` rows of the output at once.
+#[inline(always)]
+fn by_rows<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    left: &[f32],
+    right: &[f32],
+    output: &mut [f32],
+) {
     let lanes = S::F32_LANES;
     let (right, _) = S::as_simd_f32s(right);
-    let (right, _) = right.as_chunks::<3>();
-    for (index, output) in output.chunks_exact_mut(MR * 3 * lanes).enumerate() {
-        let mut sums = [[simd.splat_f32s(0.0); 3]; MR];
+    let (right, _) = right.as_chunks::<VECTORS>();
+    for (index, output) in output.chunks_exact_mut(MR * VECTORS * lanes).enumerate() {
+        let mut sums = [[simd.splat_f32s(0.0); NV]; MR];
         for (left, right) in left.chunks_exact(lanes).zip(right) {
             let left = &left[index * MR..][..MR];
             for (sums, left) in sums.iter_mut().zip(left) {
@@ -148,8 +171,9 @@ fn by_rows<S: Simd, const MR: usize>(simd: S, left: &[f32], right: &[f32], outpu
                 }
             }
         }
-        let (output, _) = S::as_mut_simd_f32s(output);
-        output.copy_from_slice(sums.as_flattened());
+        for (output, sums) in output.chunks_exact_mut(VECTORS * lanes).zip(&sums) {
+            S::as_mut_simd_f32s(output).0[..NV].copy_from_slice(sums);
+        }
     }
 }
 
