@@ -14,6 +14,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Rebus:
     """The program that runs our rows."""
 
     def __init__(self):
+        subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
+        metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
+        target = json.loads(subprocess.run(metadata, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+        self.binary = Path(target["target_directory"]) / "release" / "rebus"
         command = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--serve"]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -258,10 +263,49 @@ def decoding(_row):
     return {"Pillow": work}
 
 
+DRAW = "draw 8"
+
+
+def rebus_draws(binary):
+    """From the start of the process to eight files written."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [binary, "generate", "a red apple", "-n", "8", "--seed", "7", "-o", folder]
+        return timed(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+def torch_draws():
+    """The same by PyTorch, in a process of its own that runs `draw` below."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--draw", folder]
+        return timed(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+def draw(folder):
+    """Eight pictures by the same network with random weights: 20 Euler steps with guidance."""
+    from PIL import Image
+
+    flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
+    g = in_layout(Weights(0), torch.channels_last)
+    ids = torch.randint(0, TEXT["vocabulary"], (16, TEXT["context"]))
+    mask = torch.arange(TEXT["context"])[None] < torch.tensor([5] * 8 + [0] * 8)[:, None]
+    with torch.inference_mode():
+        x = torch.randn(8, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
+        text = text_encoder(g, "text.", ids, mask, **TEXT)
+        for i in range(20):
+            velocity = flow.network(g, torch.cat([x, x]), torch.full((16,), 1 - i / 20), text)
+            told, free = velocity.chunk(2)
+            x = x - (free + 3 * (told - free)) / 20
+        pictures = ((x.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(Path(folder) / f"{i}.png")
+
+
 STEPS = {"flow step": flow_step, "gan-modern step": gan_modern_step, "gan-classic step": gan_classic_step}
 
 
 def torch_row(row):
+    if row == DRAW:
+        return {"a script": torch_draws}
     if row.startswith("conv3x3"):
         return convolution(row)
     if row in STEPS:
@@ -273,13 +317,14 @@ def compare(rebus, row, rounds):
     ways = torch_row(row)
     ours, theirs = [], {way: [] for way in ways}
     for turn in range(rounds + 2):
-        mine = rebus.run(row)
-        others = {way: timed(work) for way, work in ways.items()}
+        mine = rebus_draws(rebus.binary) if row == DRAW else rebus.run(row)
+        others = {way: work() if row == DRAW else timed(work) for way, work in ways.items()}
         if turn >= 2:  # the first two warm up
             ours.append(mine)
             for way, milliseconds in others.items():
                 theirs[way].append(milliseconds)
-    rebus.ask(f"forget {row}")
+    if row != DRAW:
+        rebus.ask(f"forget {row}")
     best = min(theirs, key=lambda way: statistics.median(theirs[way]))
     rebus_ms, torch_ms = statistics.median(ours), statistics.median(theirs[best])
     return dict(row=row, rebus_ms=rebus_ms, best_torch_ms=torch_ms, torch=best, ratio=torch_ms / rebus_ms)
@@ -290,11 +335,15 @@ def main():
     parser.add_argument("--rows", default="", help="only rows that this regular expression finds")
     parser.add_argument("--quick", action="store_true", help="3 turns a row instead of 11")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--draw", metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if options.draw:
+        return draw(options.draw)
 
     listed = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--list"]
     rows = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    rows.append(DRAW)
     rebus = Rebus()
     if not options.json:
         print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")

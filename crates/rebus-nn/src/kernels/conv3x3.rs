@@ -1,21 +1,22 @@
 //! 3x3 convolution with stride 1 and one zero around, by Winograd's F(4x4, 3x3).
 //!
-//! Pictures are cut into tiles of 4x4 outputs. A block of tiles is transformed, multiplied by the transformed kernels, one
-//! product of matrices for each of the 36 points, and transformed back, while it stays in the cache. Lanes hold tiles;
-//! for the gradient of the kernels, which sums over tiles, they hold channels. A number of the result depends on nothing
-//! but its own inputs and is summed in one order, so that neither the batch nor the threads change a bit of it.
+//! Pictures are cut into tiles of 4x4 outputs. A block of tiles is transformed, multiplied by the transformed kernels,
+//! one product of matrices for each of the 36 points, and transformed back, while it stays in the cache. Lanes hold
+//! tiles. A number of the result depends on nothing but its own inputs and is summed in one order, so that neither the
+//! batch nor the threads change a bit of it.
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    conv3x3_weight::{gradient_of_weight, sum_of_planes},
     lanes::Lanes,
     matrix::{self, VECTORS},
     op::{self, Kernel},
-    rows, run,
-    tiles::{Tile, Tiles},
-    winograd::{Input, Output, OutputAdjoint, PATCH, POINTS, TILE, Transform, Weight, WeightAdjoint},
+    run,
+    tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
+    winograd::{Input, Output, PATCH, POINTS, TILE, Transform, Weight},
 };
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor.
@@ -206,17 +207,6 @@ impl WithSimd for PackGroup<'_> {
     }
 }
 
-/// The most lanes of any instruction set.
-const MOST_LANES: usize = 16;
-/// Numbers between the points of a layout, so that one place at all points does not fall into one set of the cache.
-const PAD: usize = 16;
-
-/// One vector of `[places][lanes]`.
-#[inline(always)]
-fn lanes_of<S: Simd>(simd: S, scratch: &[f32], place: usize) -> Lanes<S> {
-    Lanes::load_whole(simd, &scratch[place * S::F32_LANES..])
-}
-
 /// Some pictures, and all of the channels out or some of one picture's.
 struct Convolve<'a> {
     tiles: Tiles,
@@ -295,214 +285,5 @@ impl WithSimd for Convolve<'_> {
                 }
             }
         }
-    }
-}
-
-/// Tiles whose products are summed before the next are transformed: enough to be worth the threads, few enough to
-/// stay in the cache.
-const ROUND: usize = 128;
-/// Tiles that one task transforms.
-const SHARE: usize = 16;
-
-/// `[channels_out, channels_in, 3, 3]` from the input and the gradient of the output.
-fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let [batch, channels_in, height, width] = run::sides(input);
-    let [_, channels_out, ..]: [usize; 4] = run::sides(gradient);
-    let (input, gradient) = (run::numbers(input), run::numbers(gradient));
-    let tiles = Tiles { height, width };
-    let lanes = run::dispatch(CountLanes);
-    let (padded_in, padded_out) = (channels_in.next_multiple_of(lanes), channels_out.next_multiple_of(lanes));
-    let all: Vec<Tile> = tiles.of(batch).collect();
-
-    // [point][channel out][channel in]
-    let mut sums = vec![0.0; POINTS * (padded_out * padded_in + PAD)];
-    // [share][point][tile][channel]
-    let [share_in, share_out] = [padded_in, padded_out].map(|padded| POINTS * (SHARE * padded + PAD));
-    let shares = ROUND.min(all.len()).div_ceil(SHARE);
-    let mut of_input = vec![0.0; shares * share_in];
-    let mut of_gradient = vec![0.0; shares * share_out];
-    for round in all.chunks(ROUND) {
-        of_input
-            .par_chunks_mut(share_in)
-            .zip(of_gradient.par_chunks_mut(share_out))
-            .zip(round.par_chunks(SHARE))
-            .for_each(|((of_input, of_gradient), share)| {
-                run::dispatch(Patches {
-                    tiles,
-                    share,
-                    planes: input,
-                    channels: channels_in,
-                    transformed: of_input,
-                });
-                let (planes, channels) = (gradient, channels_out);
-                run::dispatch(Outputs { tiles, share, planes, channels, transformed: of_gradient });
-            });
-        sums.par_chunks_mut(padded_out * padded_in + PAD).enumerate().for_each(|(point, sums)| {
-            let parts = round.chunks(SHARE).enumerate().map(|(index, share)| {
-                let of_share = |padded: usize| {
-                    let start = (index * POINTS + point) * (SHARE * padded + PAD);
-                    start..start + share.len() * padded
-                };
-                (&of_gradient[of_share(padded_out)], &of_input[of_share(padded_in)])
-            });
-            let parts: Vec<_> = parts.collect();
-            run::dispatch(matrix::AddOuter { parts: &parts, sums, rows: padded_out, columns: padded_in });
-        });
-    }
-    let mut of_weight = vec![0.0; channels_out * channels_in * 9];
-    of_weight.par_chunks_mut(channels_in * 9).enumerate().for_each(|(channel_out, kernels)| {
-        run::dispatch(Unpack { sums: &sums, channel_out, padded: [padded_out, padded_in], kernels });
-    });
-    run::tensor(of_weight, &[channels_out, channels_in, 3, 3])
-}
-
-struct CountLanes;
-
-impl WithSimd for CountLanes {
-    type Output = usize;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> usize {
-        S::F32_LANES
-    }
-}
-
-/// Transforms the input's patches of some tiles, with channels as lanes.
-struct Patches<'a> {
-    tiles: Tiles,
-    share: &'a [Tile],
-    planes: &'a [f32],
-    channels: usize,
-    transformed: &'a mut [f32],
-}
-
-impl WithSimd for Patches<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, share, planes, channels, transformed } = self;
-        by_channels::<S, Input, PATCH>(simd, tiles, share, planes, channels, transformed);
-    }
-}
-
-/// Transforms the gradient's tiles, with channels as lanes.
-struct Outputs<'a> {
-    tiles: Tiles,
-    share: &'a [Tile],
-    planes: &'a [f32],
-    channels: usize,
-    transformed: &'a mut [f32],
-}
-
-impl WithSimd for Outputs<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, share, planes, channels, transformed } = self;
-        by_channels::<S, OutputAdjoint, TILE>(simd, tiles, share, planes, channels, transformed);
-    }
-}
-
-/// `[point][tile][channel]` of some tiles.
-#[inline(always)]
-fn by_channels<S: Simd, T: Transform<SIDE, PATCH>, const SIDE: usize>(
-    simd: S,
-    tiles: Tiles,
-    share: &[Tile],
-    planes: &[f32],
-    channels: usize,
-    transformed: &mut [f32],
-) {
-    let lanes = S::F32_LANES;
-    let padded = channels.next_multiple_of(lanes);
-    let plane = tiles.height * tiles.width;
-    for (index, tile) in share.iter().enumerate() {
-        let mut scratch = [0.0; POINTS * MOST_LANES];
-        for first in (0..channels).step_by(lanes) {
-            let here = lanes.min(channels - first);
-            if here < lanes {
-                scratch.fill(0.0);
-            }
-            for lane in 0..here {
-                let plane = &planes[(tile.picture * channels + first + lane) * plane..][..plane];
-                tiles.gather::<SIDE>(tile, plane, &mut scratch, lanes, lane);
-            }
-            T::square(
-                simd,
-                #[inline(always)]
-                |place| lanes_of(simd, &scratch, place),
-                #[inline(always)]
-                |point, value| {
-                    value.store_whole(
-                        &mut transformed[point * (SHARE * padded + PAD) + index * padded + first..],
-                    )
-                },
-            );
-        }
-    }
-}
-
-/// Transforms the sums of one channel out back to kernels.
-struct Unpack<'a> {
-    sums: &'a [f32],
-    channel_out: usize,
-    padded: [usize; 2],
-    kernels: &'a mut [f32],
-}
-
-impl WithSimd for Unpack<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = S::F32_LANES;
-        let [padded_out, padded_in] = self.padded;
-        for (group, kernels) in self.kernels.chunks_mut(9 * lanes).enumerate() {
-            let place = self.channel_out * padded_in + group * lanes;
-            let mut scratch = [0.0; 9 * MOST_LANES];
-            WeightAdjoint::square(
-                simd,
-                #[inline(always)]
-                |point| Lanes::load_whole(simd, &self.sums[point * (padded_out * padded_in + PAD) + place..]),
-                #[inline(always)]
-                |tap, value| value.store_whole(&mut scratch[tap * lanes..]),
-            );
-            for (lane, kernel) in kernels.chunks_exact_mut(9).enumerate() {
-                for (tap, value) in kernel.iter_mut().enumerate() {
-                    *value = scratch[tap * lanes + lane];
-                }
-            }
-        }
-    }
-}
-
-/// `[channels]`: the sum over pictures and places.
-pub(super) fn sum_of_planes(gradient: &FlexTensor) -> FlexTensor {
-    let [_, channels, height, width] = run::sides(gradient);
-    let plane = height * width;
-    let mut sums = vec![0.0; channels];
-    let planes = run::numbers(gradient);
-    sums.par_iter_mut()
-        .with_min_len(run::pieces_a_task(planes.len() / channels.max(1)))
-        .enumerate()
-        .for_each(|(channel, sum)| {
-            *sum = planes
-                .chunks_exact(channels * plane)
-                .map(|picture| run::dispatch(SumOf(&picture[channel * plane..][..plane])))
-                .sum();
-        });
-    run::tensor(sums, &[channels])
-}
-
-struct SumOf<'a>(&'a [f32]);
-
-impl WithSimd for SumOf<'_> {
-    type Output = f32;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        rows::sum(
-            simd,
-            [self.0],
-            #[inline(always)]
-            |[x]| x,
-        )
     }
 }

@@ -21,6 +21,8 @@ mod attention;
 #[cfg(feature = "cpu")]
 mod conv3x3;
 #[cfg(feature = "cpu")]
+mod conv3x3_weight;
+#[cfg(feature = "cpu")]
 mod group_norm;
 #[cfg(feature = "cpu")]
 mod lanes;

@@ -1,6 +1,19 @@
 //! Pictures cut into tiles of 4x4, and the way of a tile's numbers into lanes and back.
 
-use super::winograd::TILE;
+use pulp::Simd;
+
+use super::{lanes::Lanes, winograd::TILE};
+
+/// The most lanes of any instruction set.
+pub(super) const MOST_LANES: usize = 16;
+/// Numbers between the points of a layout, so that one place at all points does not fall into one set of the cache.
+pub(super) const PAD: usize = 16;
+
+/// One vector of `[places][lanes]`.
+#[inline(always)]
+pub(super) fn lanes_of<S: Simd>(simd: S, scratch: &[f32], place: usize) -> Lanes<S> {
+    Lanes::load_whole(simd, &scratch[place * S::F32_LANES..])
+}
 
 /// The tiles of planes of this size; those at the right and the bottom may hang over.
 #[derive(Debug, Clone, Copy)]
