@@ -104,8 +104,13 @@ impl FlowObjective {
             }
         }
         let dropout = learning.then_some((settings.word_dropout, key));
-        let captions =
-            modality::tokenize(&self.tokenizer, &captions, self.config.text.context, dropout, device)?;
+        let captions = modality::tokenize(
+            &self.tokenizer,
+            &captions,
+            modality::Length::Longest(self.config.text.context),
+            dropout,
+            device,
+        )?;
 
         let noise = normal(pictures.dims(), key, Purpose::Noise, device);
         let times = Tensor::<1>::from_floats(times.as_slice(), device);

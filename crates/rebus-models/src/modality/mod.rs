@@ -6,7 +6,7 @@ mod text;
 
 pub use condition::{Condition, Embedding};
 pub use picture::{from_tensor, to_tensor};
-pub use text::{TextTokens, tokenize};
+pub use text::{Length, TextTokens, tokenize};
 
 /// What a person says or shows, of any modality.
 #[derive(Debug, Clone, PartialEq)]

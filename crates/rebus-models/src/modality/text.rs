@@ -1,7 +1,7 @@
 //! Texts to the whole numbers that a text encoder reads.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use rebus_data::{DataError, Tokenizer, random::uniform};
+use rebus_data::{DataError, Tokenizer, Tokens, random::uniform};
 use rebus_nn::random::{Key, Purpose};
 
 /// Texts as tokens.
@@ -13,7 +13,16 @@ pub struct TextTokens {
     pub mask: Tensor<2, Bool>,
 }
 
-/// Tokens of texts, cut at `length`. With `word_dropout`, each token is left out with that probability, by a stream
+/// How many tokens each text of a batch gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// So many: the same computation whatever the texts, as drawing needs.
+    Exactly(usize),
+    /// As many as the longest text has, rounded up to a multiple of 8, and at most so many: less work, for training.
+    Longest(usize),
+}
+
+/// Tokens of texts, cut at the length. With `word_dropout`, each token is left out with that probability, by a stream
 /// of each sample's own.
 ///
 /// # Errors
@@ -21,16 +30,24 @@ pub struct TextTokens {
 pub fn tokenize(
     tokenizer: &Tokenizer,
     texts: &[String],
-    length: usize,
+    length: Length,
     word_dropout: Option<(f32, Key)>,
     device: &Device,
 ) -> Result<TextTokens, DataError> {
+    let (Length::Exactly(context) | Length::Longest(context)) = length;
+    let tokens = tokenizer.encode_batch(texts, context)?;
+    let length = match length {
+        Length::Exactly(length) => length,
+        Length::Longest(most) => {
+            let used = |tokens: &Tokens| tokens.mask.iter().filter(|counts| **counts).count();
+            tokens.iter().map(used).max().unwrap_or(0).next_multiple_of(8).max(8).min(most)
+        }
+    };
     let mut ids = Vec::with_capacity(texts.len() * length);
     let mut mask = Vec::with_capacity(texts.len() * length);
-    for (sample, text) in texts.iter().enumerate() {
-        let tokens = tokenizer.encode(text, length)?;
-        ids.extend(tokens.ids.iter().map(|&id| i64::from(id)));
-        let mut counts = if text.is_empty() { vec![false; length] } else { tokens.mask };
+    for (sample, (text, tokens)) in texts.iter().zip(tokens).enumerate() {
+        ids.extend(tokens.ids[..length].iter().map(|&id| i64::from(id)));
+        let mut counts = if text.is_empty() { vec![false; length] } else { tokens.mask[..length].to_vec() };
         if let Some((probability, key)) = word_dropout {
             let mut generator = key.stream(Purpose::Dropout, sample);
             for count in &mut counts {

@@ -29,7 +29,13 @@ impl TextConditioner {
     /// The tokenizer cannot read a text.
     pub fn texts(&self, texts: &[String]) -> Result<Condition, ModelError> {
         sampling::condition_in_chunks(texts, |texts| {
-            let tokens = modality::tokenize(&self.tokenizer, texts, self.context, None, &self.device)?;
+            let tokens = modality::tokenize(
+                &self.tokenizer,
+                texts,
+                modality::Length::Exactly(self.context),
+                None,
+                &self.device,
+            )?;
             Ok(Condition::of("text", self.encoder.forward(tokens)))
         })
     }

@@ -98,18 +98,20 @@ impl Attention {
 impl Kernel<3> for Attention {
     fn forward(&self, [query, key_value, bias]: [&FlexTensor; 3]) -> FlexTensor {
         let [_, length, width] = run::sides(query);
-        let mut output = vec![0.0; run::numbers(query).len()];
-        output.par_chunks_mut(length * width).zip(self.samples(query, key_value, bias)).for_each(
-            |(output, sample)| {
-                let (keys, head_width) = (sample.keys(), sample.head_width());
-                let mut scores = vec![0.0; length * keys];
-                for head in 0..self.heads {
-                    sample.weights(head, &mut scores);
-                    let mixed = MatrixMut::new(&mut output[head * head_width..], length, head_width, width);
-                    multiply(Matrix::new(&scores, length, keys, keys), sample.value(head), mixed, 1.0);
-                }
-            },
-        );
+        let output = run::filled(run::numbers(query).len(), |output| {
+            output.par_chunks_mut(length * width).zip(self.samples(query, key_value, bias)).for_each(
+                |(output, sample)| {
+                    let (keys, head_width) = (sample.keys(), sample.head_width());
+                    let mut scores = vec![0.0; length * keys];
+                    for head in 0..self.heads {
+                        sample.weights(head, &mut scores);
+                        let mixed =
+                            MatrixMut::new(&mut output[head * head_width..], length, head_width, width);
+                        multiply(Matrix::new(&scores, length, keys, keys), sample.value(head), mixed, 1.0);
+                    }
+                },
+            );
+        });
         run::tensor_like(output, query)
     }
 

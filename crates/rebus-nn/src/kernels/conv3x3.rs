@@ -82,25 +82,23 @@ fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &[f32], taps: Taps) -
 
     let tiles = Tiles { height, width };
     let (picture_in, picture_out) = (channels_in * height * width, channels_out * height * width);
-    let mut output = vec![0.0; batch * picture_out];
     let (pictures, channels) = share_out(batch, channels_out, tiles.count(), weights.lanes);
-    let tasks = output
-        .par_chunks_mut(pictures * picture_out)
-        .zip(run::numbers(input).par_chunks(pictures * picture_in));
-    tasks.for_each(|(output, input)| {
-        // With several pictures a task has all channels.
-        output.par_chunks_mut(pictures * channels * height * width).enumerate().for_each(
-            |(share, output)| {
-                run::dispatch(Convolve {
-                    tiles,
-                    input,
-                    weights: &weights,
-                    bias,
-                    first: share * channels,
-                    output,
-                });
-            },
-        );
+    let output = run::filled(batch * picture_out, |output| {
+        let tasks = output
+            .par_chunks_mut(pictures * picture_out)
+            .zip(run::numbers(input).par_chunks(pictures * picture_in));
+        tasks.for_each(|(output, input)| {
+            // With several pictures a task has all channels.
+            output.par_chunks_mut(pictures * channels * height * width).enumerate().for_each(
+                |(share, output)| {
+                    let stride = channels_in * VECTORS * weights.lanes + PAD;
+                    run::filled(POINTS * stride, |transformed| {
+                        let (weights, first) = (&weights, share * channels);
+                        run::dispatch(Convolve { tiles, input, weights, bias, first, output, transformed });
+                    });
+                },
+            );
+        });
     });
     run::tensor(output, &[batch, channels_out, height, width])
 }
@@ -216,13 +214,15 @@ struct Convolve<'a> {
     /// The first channel of `output`, a multiple of the lanes.
     first: usize,
     output: &'a mut [f32],
+    /// Room for a block: `[point][channel in][tile]`.
+    transformed: &'a mut [f32],
 }
 
 impl WithSimd for Convolve<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, input, weights, bias, first, output } = self;
+        let Self { tiles, input, weights, bias, first, output, transformed } = self;
         let lanes = S::F32_LANES;
         let block = VECTORS * lanes;
         let plane = tiles.height * tiles.width;
@@ -233,7 +233,6 @@ impl WithSimd for Convolve<'_> {
         let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
         let weights = &weights.numbers[first / lanes * POINTS * weight_stride..];
 
-        let mut transformed = vec![0.0; POINTS * stride]; // [point][channel in][tile]
         let mut products = vec![0.0; POINTS * lanes * block]; // [point][channel out of a group][tile]
         let all: Vec<Tile> = tiles.of(pictures).collect();
         for block_tiles in all.chunks(block) {

@@ -45,16 +45,17 @@ impl Kernel<3> for GroupNorm {
     fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
         let (per_group, row) = self.row(input);
         let numbers = run::numbers(input);
-        let mut output = vec![0.0; numbers.len()];
-        output
-            .par_chunks_mut(row)
-            .with_min_len(run::pieces_a_task(row))
-            .zip(numbers.par_chunks(row))
-            .zip(run::numbers(scale).par_chunks(per_group))
-            .zip(run::numbers(shift).par_chunks(per_group))
-            .for_each(|(((output, input), scale), shift)| {
-                run::dispatch(Forward { input, scale, shift, output, activation: self.activation });
-            });
+        let output = run::filled(numbers.len(), |output| {
+            output
+                .par_chunks_mut(row)
+                .with_min_len(run::pieces_a_task(row))
+                .zip(numbers.par_chunks(row))
+                .zip(run::numbers(scale).par_chunks(per_group))
+                .zip(run::numbers(shift).par_chunks(per_group))
+                .for_each(|(((output, input), scale), shift)| {
+                    run::dispatch(Forward { input, scale, shift, output, activation: self.activation });
+                });
+        });
         run::tensor_like(output, input)
     }
 
@@ -66,22 +67,30 @@ impl Kernel<3> for GroupNorm {
     ) -> [Option<FlexTensor>; 3] {
         let (per_group, row) = self.row(input);
         let numbers = run::numbers(input);
-        let mut of_input = vec![0.0; numbers.len()];
         let mut of_scale = vec![0.0; run::numbers(scale).len()];
         let mut of_shift = of_scale.clone();
-        of_input
-            .par_chunks_mut(row)
-            .with_min_len(run::pieces_a_task(row))
-            .zip(of_scale.par_chunks_mut(per_group))
-            .zip(of_shift.par_chunks_mut(per_group))
-            .zip(numbers.par_chunks(row))
-            .zip(run::numbers(gradient).par_chunks(row))
-            .zip(run::numbers(scale).par_chunks(per_group))
-            .zip(run::numbers(shift).par_chunks(per_group))
-            .for_each(|((((((of_input, of_scale), of_shift), input), gradient), scale), shift)| {
-                let gradients = Gradients { of_input, of_scale, of_shift };
-                run::dispatch(Back { input, gradient, scale, shift, gradients, activation: self.activation });
-            });
+        let of_input = run::filled(numbers.len(), |of_input| {
+            of_input
+                .par_chunks_mut(row)
+                .with_min_len(run::pieces_a_task(row))
+                .zip(of_scale.par_chunks_mut(per_group))
+                .zip(of_shift.par_chunks_mut(per_group))
+                .zip(numbers.par_chunks(row))
+                .zip(run::numbers(gradient).par_chunks(row))
+                .zip(run::numbers(scale).par_chunks(per_group))
+                .zip(run::numbers(shift).par_chunks(per_group))
+                .for_each(|((((((of_input, of_scale), of_shift), input), gradient), scale), shift)| {
+                    let gradients = Gradients { of_input, of_scale, of_shift };
+                    run::dispatch(Back {
+                        input,
+                        gradient,
+                        scale,
+                        shift,
+                        gradients,
+                        activation: self.activation,
+                    });
+                });
+        });
         [
             Some(run::tensor_like(of_input, input)),
             Some(run::tensor_like(of_scale, scale)),

@@ -26,15 +26,16 @@ struct LayerNorm;
 impl Kernel<3> for LayerNorm {
     fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
         let [rows, width] = run::sides(input);
-        let mut output = vec![0.0; rows * width];
-        output
-            .par_chunks_mut(ROWS * width)
-            .with_min_len(run::pieces_a_task(ROWS * width))
-            .zip(run::numbers(input).par_chunks(ROWS * width))
-            .for_each(|(output, input)| {
-                let (scale, shift) = (run::numbers(scale), run::numbers(shift));
-                run::dispatch(Forward { input, scale, shift, output });
-            });
+        let output = run::filled(rows * width, |output| {
+            output
+                .par_chunks_mut(ROWS * width)
+                .with_min_len(run::pieces_a_task(ROWS * width))
+                .zip(run::numbers(input).par_chunks(ROWS * width))
+                .for_each(|(output, input)| {
+                    let (scale, shift) = (run::numbers(scale), run::numbers(shift));
+                    run::dispatch(Forward { input, scale, shift, output });
+                });
+        });
         run::tensor_like(output, input)
     }
 
@@ -45,19 +46,20 @@ impl Kernel<3> for LayerNorm {
         _wanted: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
         let [rows, width] = run::sides(input);
-        let mut of_input = vec![0.0; rows * width];
         let mut shares = vec![0.0; rows.div_ceil(ROWS) * 2 * width];
-        of_input
-            .par_chunks_mut(ROWS * width)
-            .with_min_len(run::pieces_a_task(ROWS * width))
-            .zip(shares.par_chunks_mut(2 * width))
-            .zip(run::numbers(input).par_chunks(ROWS * width))
-            .zip(run::numbers(gradient).par_chunks(ROWS * width))
-            .for_each(|(((of_input, share), input), gradient)| {
-                let (of_scale, of_shift) = share.split_at_mut(width);
-                let scale = run::numbers(scale);
-                run::dispatch(Back { input, gradient, scale, of_input, of_scale, of_shift });
-            });
+        let of_input = run::filled(rows * width, |of_input| {
+            of_input
+                .par_chunks_mut(ROWS * width)
+                .with_min_len(run::pieces_a_task(ROWS * width))
+                .zip(shares.par_chunks_mut(2 * width))
+                .zip(run::numbers(input).par_chunks(ROWS * width))
+                .zip(run::numbers(gradient).par_chunks(ROWS * width))
+                .for_each(|(((of_input, share), input), gradient)| {
+                    let (of_scale, of_shift) = share.split_at_mut(width);
+                    let scale = run::numbers(scale);
+                    run::dispatch(Back { input, gradient, scale, of_input, of_scale, of_shift });
+                });
+        });
         let mut of_scale = run::sum_of_chunks(&shares, 2 * width);
         let of_shift = of_scale.split_off(width);
         [

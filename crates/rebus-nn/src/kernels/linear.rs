@@ -24,9 +24,9 @@ struct Linear;
 
 /// `left right`
 fn product(left: Matrix<'_>, right: Matrix<'_>, [rows, columns]: [usize; 2]) -> Vec<f32> {
-    let mut output = vec![0.0; rows * columns];
-    multiply_large(left, right, MatrixMut::new(&mut output, rows, columns, columns));
-    output
+    run::filled(rows * columns, |output| {
+        multiply_large(left, right, MatrixMut::new(output, rows, columns, columns));
+    })
 }
 
 fn matrix(tensor: &FlexTensor) -> Matrix<'_> {

@@ -82,6 +82,26 @@ pub(super) fn pieces_a_task(piece: usize) -> usize {
     WORTH_A_THREAD.div_ceil(piece.max(1))
 }
 
+/// `count` numbers, all of them written by `fill`, which is given room with anything in it: zeros that are written over
+/// at once cost as much as the cheaper kernels.
+#[allow(unsafe_code, reason = "the standard library has no safe way to leave numbers unwritten")]
+pub(super) fn filled(count: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(count);
+    if cfg!(debug_assertions) {
+        // What a kernel forgot shows as not a number.
+        numbers.resize(count, f32::NAN);
+        fill(&mut numbers);
+        return numbers;
+    }
+    // SAFETY: the room for `count` numbers has just been made, any bits are a number, and `fill` writes each before
+    // anything reads it: with checks on, the tests run on room full of NaN.
+    unsafe {
+        fill(std::slice::from_raw_parts_mut(numbers.as_mut_ptr(), count));
+        numbers.set_len(count);
+    }
+    numbers
+}
+
 /// Chunks of `length` numbers added up, in their order.
 pub(super) fn sum_of_chunks(chunks: &[f32], length: usize) -> Vec<f32> {
     let mut total = vec![0.0; length];
@@ -101,20 +121,18 @@ pub(super) trait Formula<const N: usize>: Copy + Sync {
 /// The formula for each place of `N` tensors of the same shape.
 pub(super) fn each<const N: usize, F: Formula<N>>(formula: F, inputs: [&[f32]; N]) -> Vec<f32> {
     use rayon::prelude::*;
-    let mut output = vec![0.0; inputs[0].len()];
     let run = |start: usize, output: &mut [f32]| {
         let inputs = inputs.map(|input| &input[start..start + output.len()]);
         dispatch(Each { formula, inputs, output });
     };
-    if output.len() <= WORTH_A_THREAD {
-        run(0, &mut output);
-    } else {
-        output
-            .par_chunks_mut(WORTH_A_THREAD)
-            .enumerate()
-            .for_each(|(index, output)| run(index * WORTH_A_THREAD, output));
-    }
-    output
+    filled(inputs[0].len(), |output| {
+        if output.len() <= WORTH_A_THREAD {
+            run(0, output);
+        } else {
+            let chunks = output.par_chunks_mut(WORTH_A_THREAD).enumerate();
+            chunks.for_each(|(index, output)| run(index * WORTH_A_THREAD, output));
+        }
+    })
 }
 
 struct Each<'a, const N: usize, F> {

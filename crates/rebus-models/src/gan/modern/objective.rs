@@ -110,7 +110,13 @@ impl ModernObjective {
     ) -> Result<TextTokens, ModelError> {
         let dropout = learning.then_some((self.objective.word_dropout, place.key(Part::JudgeReal)));
         let context = self.config.text.context;
-        Ok(modality::tokenize(&self.tokenizer, captions, context, dropout, device)?)
+        Ok(modality::tokenize(
+            &self.tokenizer,
+            captions,
+            modality::Length::Longest(context),
+            dropout,
+            device,
+        )?)
     }
 
     fn noise(&self, count: usize, key: Key, device: &Device) -> Tensor<2> {
