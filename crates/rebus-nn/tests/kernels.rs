@@ -211,3 +211,33 @@ fn square_sums_and_blends() {
     let blended = kernels::blend(old.clone(), new.clone(), 0.75);
     assert!(error(blended, old * 0.75 + new * 0.25) < 1e-6);
 }
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let holed = |length| {
+        noise([2, length], 1).slice_assign([0..1, 2..3], Tensor::full([1, 1], f32::NAN, &Device::flex()))
+    };
+    for length in [5, 64] {
+        for activation in [Activation::Silu, Activation::Gelu, Activation::Leaky(0.2)] {
+            let output = kernels::activate(holed(length), activation).into_data();
+            let found: Vec<usize> = output
+                .iter::<f32>()
+                .enumerate()
+                .filter(|(_, x)| x.is_nan())
+                .map(|(place, _)| place)
+                .collect();
+            assert_eq!(found, [2], "{activation:?}");
+        }
+        let query = holed(length).reshape([1, 2, length]);
+        let (key_value, bias) = (noise([1, 3, 2 * length], 2), noise([1, 3], 3));
+        let output = kernels::attention(query, key_value, bias, 1).into_data();
+        assert_eq!(output.iter::<f32>().filter(|x| x.is_nan()).count(), length);
+    }
+}
+
+#[test]
+#[should_panic(expected = "3 groups do not divide 8 channels")]
+fn shapes_that_do_not_fit_are_refused() {
+    let ones = || noise([1, 8], 2);
+    kernels::group_norm(noise([1, 8, 2, 2], 1), ones(), ones(), 3, None);
+}

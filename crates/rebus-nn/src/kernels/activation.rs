@@ -21,10 +21,7 @@ impl Activation {
             Self::Silu => x * x.sigmoid(),
             // (1 + tanh(u)) / 2 = sigmoid(2u)
             Self::Gelu => x * gelu_inner(x).sigmoid(),
-            Self::Leaky(slope) => {
-                let zero = Lanes::splat(x.0, 0.0);
-                x.min(zero).mul_add(Lanes::splat(x.0, slope), x.max(zero))
-            }
+            Self::Leaky(_) => x * self.slope(x),
         }
     }
 

@@ -15,6 +15,11 @@ use super::{
 
 /// `[batch, length, width]`, `[batch, keys, 2 * width]` and a bias on the scores `[batch, keys]`, on the processor.
 pub(super) fn attention(query: Tensor<3>, key_value: Tensor<3>, bias: Tensor<2>, heads: usize) -> Tensor<3> {
+    let [batch, _, width] = query.dims();
+    let [_, keys] = bias.dims();
+    assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+    assert_eq!(key_value.dims(), [batch, keys, 2 * width], "keys and values for {batch} queries of {width}");
+    assert_eq!(bias.dims(), [batch, keys], "a bias for {batch} times {keys} keys");
     op::apply3(Attention { heads }, query, key_value, bias)
 }
 

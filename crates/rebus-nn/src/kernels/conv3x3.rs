@@ -21,6 +21,9 @@ use super::{
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor.
 pub(super) fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let ([_, channels, ..], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
+    assert_eq!([channels_in, rows, columns], [channels, 3, 3], "a 3x3 kernel for {channels} channels");
+    assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
     match bias {
         Some(bias) => op::apply3(Conv3x3, input, weight, bias),
         None => op::apply2(Conv3x3, input, weight),

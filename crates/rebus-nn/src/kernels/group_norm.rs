@@ -23,6 +23,13 @@ pub(super) fn group_norm(
     groups: usize,
     activation: Option<Activation>,
 ) -> Tensor<4> {
+    let [batch, channels, ..] = input.dims();
+    assert!(
+        groups > 0 && channels.is_multiple_of(groups),
+        "{groups} groups do not divide {channels} channels"
+    );
+    let sides = [scale.dims(), shift.dims()];
+    assert_eq!(sides, [[batch, channels]; 2], "scale and shift of {batch} pictures of {channels} channels");
     op::apply3(GroupNorm { groups, activation }, input, scale, shift)
 }
 

@@ -95,7 +95,7 @@ impl<S: Simd> Lanes<S> {
         self.0.reduce_max_f32s(self.1)
     }
 
-    /// `e` to this power, to two units in the last place; powers past ±87 count as ±87.
+    /// `e` to this power; powers past ±87 count as ±87, and what is not a number stays so.
     #[inline(always)]
     pub fn exp(self) -> Self {
         let simd = self.0;
@@ -114,7 +114,8 @@ impl<S: Simd> Lanes<S> {
         let bits = simd.transmute_u32s_f32s(shifted.1);
         let exponent = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
         let scaled = simd.add_u32s(simd.transmute_u32s_f32s(power.1), exponent);
-        Self(simd, simd.transmute_f32s_u32s(scaled))
+        let is_number = simd.equal_f32s(self.1, self.1);
+        Self(simd, simd.select_f32s(is_number, simd.transmute_f32s_u32s(scaled), self.1))
     }
 
     /// `1 / (1 + e^-x)`

@@ -17,6 +17,8 @@ const ROWS: usize = 64;
 
 /// `[rows, width]`, scale and shift `[width]`, on the processor.
 pub(super) fn layer_norm(input: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
+    let [_, width] = input.dims();
+    assert_eq!([scale.dims(), shift.dims()], [[width]; 2], "scale and shift of rows of {width}");
     op::apply3(LayerNorm, input, scale, shift)
 }
 

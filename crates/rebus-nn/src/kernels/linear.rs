@@ -13,6 +13,9 @@ use super::{
 
 /// `[rows, d_input]`, `[d_input, d_output]`, `[d_output]`, on the processor.
 pub(super) fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let ([_, inner], [rows, out]) = (input.dims(), weight.dims());
+    assert_eq!(inner, rows, "a weight for rows of {inner}");
+    assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} numbers");
     match bias {
         Some(bias) => op::apply3(Linear, input, weight, bias),
         None => op::apply2(Linear, input, weight),

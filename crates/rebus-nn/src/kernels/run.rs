@@ -121,6 +121,8 @@ pub(super) trait Formula<const N: usize>: Copy + Sync {
 /// The formula for each place of `N` tensors of the same shape.
 pub(super) fn each<const N: usize, F: Formula<N>>(formula: F, inputs: [&[f32]; N]) -> Vec<f32> {
     use rayon::prelude::*;
+    let length = inputs[0].len();
+    assert!(inputs.iter().all(|input| input.len() == length), "tensors of different shapes");
     let run = |start: usize, output: &mut [f32]| {
         let inputs = inputs.map(|input| &input[start..start + output.len()]);
         dispatch(Each { formula, inputs, output });
