@@ -4,6 +4,8 @@
 //! transformed, and for each of the 36 points their outer products are added up, tile by tile in their order, whatever
 //! the threads.
 
+use std::marker::PhantomData;
+
 use burn::backend::flex::FlexTensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -44,7 +46,8 @@ pub(super) fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> F
             .zip(of_gradient.par_chunks_mut(share_out))
             .zip(round.par_chunks(SHARE))
             .for_each(|((of_input, of_gradient), share)| {
-                run::dispatch(Patches {
+                run::dispatch(Squares::<Input, PATCH> {
+                    transform: PhantomData,
                     tiles,
                     share,
                     planes: input,
@@ -52,7 +55,14 @@ pub(super) fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> F
                     transformed: of_input,
                 });
                 let (planes, channels) = (gradient, channels_out);
-                run::dispatch(Outputs { tiles, share, planes, channels, transformed: of_gradient });
+                run::dispatch(Squares::<OutputAdjoint, TILE> {
+                    transform: PhantomData,
+                    tiles,
+                    share,
+                    planes,
+                    channels,
+                    transformed: of_gradient,
+                });
             });
         sums.par_chunks_mut(padded_out * padded_in + PAD).enumerate().for_each(|(point, sums)| {
             let parts = round.chunks(SHARE).enumerate().map(|(index, share)| {
@@ -83,8 +93,9 @@ impl WithSimd for CountLanes {
     }
 }
 
-/// Transforms the input's patches of some tiles, with channels as lanes.
-struct Patches<'a> {
+/// Transforms squares of `SIDE` around some tiles, with channels as lanes: the input's patches, or the gradient's tiles.
+struct Squares<'a, T, const SIDE: usize> {
+    transform: PhantomData<T>,
     tiles: Tiles,
     share: &'a [Tile],
     planes: &'a [f32],
@@ -92,30 +103,12 @@ struct Patches<'a> {
     transformed: &'a mut [f32],
 }
 
-impl WithSimd for Patches<'_> {
+impl<T: Transform<SIDE, PATCH>, const SIDE: usize> WithSimd for Squares<'_, T, SIDE> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, share, planes, channels, transformed } = self;
-        by_channels::<S, Input, PATCH>(simd, tiles, share, planes, channels, transformed);
-    }
-}
-
-/// Transforms the gradient's tiles, with channels as lanes.
-struct Outputs<'a> {
-    tiles: Tiles,
-    share: &'a [Tile],
-    planes: &'a [f32],
-    channels: usize,
-    transformed: &'a mut [f32],
-}
-
-impl WithSimd for Outputs<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, share, planes, channels, transformed } = self;
-        by_channels::<S, OutputAdjoint, TILE>(simd, tiles, share, planes, channels, transformed);
+        let Self { tiles, share, planes, channels, transformed, .. } = self;
+        by_channels::<S, T, SIDE>(simd, tiles, share, planes, channels, transformed);
     }
 }
 
