@@ -55,6 +55,8 @@ import torch.nn.functional as F  # noqa: E402
 from common import Weights, text_encoder  # noqa: E402
 
 BATCH, SIDE = 64, 32
+# Tokens of the longest caption in our batch.
+LONGEST = 12
 TEXT = dict(width=128, layers=2, heads=4, context=32, vocabulary=2048)
 
 
@@ -93,13 +95,15 @@ def layouts(build):
 
 
 def convolution(row):
-    batch, channels_in, channels_out, side = map(int, re.fullmatch(r"\D*3x3 (\d+)x(\d+)->(\d+)@(\d+)", row).groups())
+    sizes = re.fullmatch(r"conv(\d)x\d(?:/(\d))? (\d+)x(\d+)->(\d+)@(\d+)", row).groups(default="1")
+    kernel, stride, batch, channels_in, channels_out, side = map(int, sizes)
 
     def build(layout):
         x = torch.randn(batch, channels_in, side, side).to(memory_format=layout).requires_grad_()
-        weight = torch.randn(channels_out, channels_in, 3, 3).to(memory_format=layout).requires_grad_()
+        weight = torch.randn(channels_out, channels_in, kernel, kernel).to(memory_format=layout).requires_grad_()
         bias = torch.randn(channels_out, requires_grad=True)
-        return lambda: torch.autograd.grad(F.conv2d(x, weight, bias, padding=1).sum(), [x, weight, bias])
+        conv = lambda: F.conv2d(x, weight, bias, stride=stride, padding=(kernel - 1) // 2)
+        return lambda: torch.autograd.grad(conv().sum(), [x, weight, bias])
 
     return layouts(build)
 
@@ -155,9 +159,9 @@ def train(weights, prefix, loss, betas):
 
 
 def tokens():
-    ids = torch.randint(0, TEXT["vocabulary"], (BATCH, TEXT["context"]))
-    mask = torch.arange(TEXT["context"])[None] < torch.randint(3, 12, (BATCH, 1))
-    return ids, mask
+    """Texts filled up to the longest of the batch, as Rebus fills them up."""
+    ids = torch.randint(0, TEXT["vocabulary"], (BATCH, LONGEST))
+    return ids, torch.arange(LONGEST)[None] < torch.randint(3, LONGEST + 1, (BATCH, 1))
 
 
 def pictures(layout):
@@ -306,7 +310,7 @@ STEPS = {"flow step": flow_step, "gan-modern step": gan_modern_step, "gan-classi
 def torch_row(row):
     if row == DRAW:
         return {"a script": torch_draws}
-    if row.startswith("conv3x3"):
+    if row.startswith("conv"):
         return convolution(row)
     if row in STEPS:
         return layouts(STEPS[row])

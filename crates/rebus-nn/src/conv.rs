@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, module::conv2d, ops::ConvOptions},
+    tensor::Tensor,
 };
 
 use crate::{Init, kernels};
@@ -68,13 +68,8 @@ impl Conv2d {
 
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height / stride, width / stride]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [_, _, kernel, _] = self.weight.dims();
-        if (kernel, self.stride, self.padding) == (3, 1, (1, 1)) {
-            return kernels::conv3x3(input, self.weight.val(), self.bias.as_ref().map(Param::val));
-        }
-        let padding = [self.padding; 2];
-        let options = ConvOptions::new_with_padding([self.stride; 2], padding, [1, 1], 1);
-        conv2d(input, self.weight.val(), self.bias.as_ref().map(Param::val), options)
+        let bias = self.bias.as_ref().map(Param::val);
+        kernels::conv2d(input, self.weight.val(), bias, self.stride, self.padding)
     }
 }
 

@@ -2,26 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// Each pixel becomes a square of `factor` times `factor` equal ones.
-pub fn upsample_nearest(input: Tensor<4>, factor: usize) -> Tensor<4> {
-    let [batch, channels, height, width] = input.dims();
-    input
-        .reshape([batch, channels, height, 1, width, 1])
-        .expand([batch, channels, height, factor, width, factor])
-        .reshape([batch, channels, height * factor, width * factor])
-}
-
-/// Squares of `factor` times `factor` pixels become one mean pixel.
-pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
-    let [batch, channels, height, width] = input.dims();
-    let (height, width) = (height / factor, width / factor);
-    input
-        .reshape([batch, channels, height, factor, width, factor])
-        .sum_dim(5)
-        .sum_dim(3)
-        .reshape([batch, channels, height, width])
-        / (factor * factor) as f64
-}
+pub use crate::kernels::{downsample_mean, upsample_nearest};
 
 /// Squares of pixels become channels: `[b, c, h, w]` to `[b, c * factor², h / factor, w / factor]`, channel outermost.
 pub fn pixel_unshuffle(input: Tensor<4>, factor: usize) -> Tensor<4> {

@@ -121,7 +121,7 @@ proptest! {
                 noise([channels_out, channels_in, 3, 3], 2),
                 noise([channels_out], 3),
             ),
-            |x, weight, bias| kernels::conv3x3(x, weight, Some(bias)),
+            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1)),
         );
         within(found, [1e-5, 1e-5, 2e-5, SUM]);
     }
@@ -129,6 +129,36 @@ proptest! {
 
 proptest! {
     #![proptest_config(cases())]
+
+    #[test]
+    fn convolutions_of_any_kernel_and_stride(
+        (batch, channels_in, channels_out) in (1usize..7, 1usize..40, 1usize..20),
+        (height, width) in (1usize..20, 1usize..20),
+        (kernel, stride, before, after) in (1usize..5, 1usize..4, 0usize..3, 0usize..3),
+    ) {
+        let smallest = kernel.saturating_sub(before + after);
+        let (height, width) = (height.max(smallest), width.max(smallest));
+        let found = errors(
+            (
+                noise([batch, channels_in, height, width], 1),
+                noise([channels_out, channels_in, kernel, kernel], 2),
+                noise([channels_out], 3),
+            ),
+            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, (before, after)),
+        );
+        within(found, [1e-6, 1e-6, 2e-6, SUM]);
+    }
+
+    #[test]
+    fn changes_of_size((batch, channels) in (1usize..4, 1usize..5), (height, width) in (1usize..9, 1usize..9), factor in 1usize..4) {
+        let [nothing, none] = [noise([1], 2), noise([1], 3)];
+        let inputs = (noise([batch, channels, height, width], 1), nothing.clone(), none.clone());
+        let found = errors(inputs, |x, _, _| kernels::upsample_nearest(x, factor));
+        within(found, [1e-6, 1e-6, 0.0, 0.0]);
+        let inputs = (noise([batch, channels, height * factor, width * factor], 1), nothing, none);
+        let found = errors(inputs, |x, _, _| kernels::downsample_mean(x, factor));
+        within(found, [1e-6, 1e-6, 0.0, 0.0]);
+    }
 
     #[test]
     fn linears(rows in 1usize..300, inner in 1usize..70, columns in 1usize..70) {
@@ -165,18 +195,21 @@ fn a_key_that_does_not_count_has_no_say() {
 #[test]
 fn a_convolution_without_a_bias() {
     let found = errors((noise([3, 5, 9, 7], 1), noise([6, 5, 3, 3], 2), noise([1], 3)), |x, weight, _| {
-        kernels::conv3x3(x, weight, None)
+        kernels::conv2d(x, weight, None, 1, (1, 1))
     });
     within(found, [1e-5, 1e-5, 2e-5, 0.0]);
 }
 
 #[test]
 fn a_picture_has_the_same_bits_alone_and_among_others() {
-    let (input, weight) = (noise([9, 20, 8, 12], 1), noise([24, 20, 3, 3], 2));
-    let all = kernels::conv3x3(input.clone(), weight.clone(), None);
-    for picture in [0, 4, 8] {
-        let alone = kernels::conv3x3(input.clone().narrow(0, picture, 1), weight.clone(), None);
-        assert_eq!(all.clone().narrow(0, picture, 1).into_data(), alone.into_data());
+    for (kernel, stride, padding) in [(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (0, 1))] {
+        let (input, weight) = (noise([9, 20, 8, 12], 1), noise([24, 20, kernel, kernel], 2));
+        let conv = |input| kernels::conv2d(input, weight.clone(), None, stride, padding);
+        let all = conv(input.clone());
+        for picture in [0, 4, 8] {
+            let alone = conv(input.clone().narrow(0, picture, 1));
+            assert_eq!(all.clone().narrow(0, picture, 1).into_data(), alone.into_data(), "kernel {kernel}");
+        }
     }
 }
 

@@ -30,8 +30,8 @@ type Row = Box<dyn FnMut() -> f64>;
 
 fn rows() -> Vec<(String, fn(&str) -> Row)> {
     let mut rows: Vec<(String, fn(&str) -> Row)> = vec![];
-    for shape in CONVOLUTIONS {
-        rows.push((format!("conv3x3 {shape}"), |name| convolution(name)));
+    for name in CONVOLUTIONS {
+        rows.push((name.to_string(), |name| convolution(name)));
     }
     for name in
         ["silu", "gelu", "group norm + silu", "layer norm", "linear 2048x384->1536", "attention 16x64x384"]
@@ -45,9 +45,19 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
     rows
 }
 
-/// `batch x channels_in -> channels_out @ side`
-const CONVOLUTIONS: [&str; 6] =
-    ["16x128->128@32", "64x64->64@32", "8x512->512@8", "7x48->96@17", "2x3->64@64", "32x512->512@4"];
+/// Kernel, stride after a slash, `batch x channels_in -> channels_out @ side`.
+const CONVOLUTIONS: [&str; 10] = [
+    "conv3x3 16x128->128@32",
+    "conv3x3 64x64->64@32",
+    "conv3x3 8x512->512@8",
+    "conv3x3 7x48->96@17",
+    "conv3x3 2x3->64@64",
+    "conv3x3 32x512->512@4",
+    "conv3x3/2 16x128->256@32",
+    "conv4x4/2 16x64->128@32",
+    "conv1x1 64x128->160@16",
+    "conv1x1 64x64->128@16",
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -101,15 +111,19 @@ fn noise<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
 fn convolution(name: &str) -> Row {
     let numbers: Vec<usize> =
         name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
-    let [_, _, batch, channels_in, channels_out, side] = numbers[..] else {
-        unreachable!("conv3x3 has six numbers")
+    let (kernel, stride, rest) = match &numbers[..] {
+        [kernel, _, stride, rest @ ..] if name.contains('/') => (*kernel, *stride, rest),
+        [kernel, _, rest @ ..] => (*kernel, 1, rest),
+        _ => unreachable!("a convolution has a kernel"),
     };
+    let [batch, channels_in, channels_out, side] = *rest else { unreachable!("and four sizes") };
+    let padding = ((kernel - 1) / 2, (kernel - 1) / 2);
     let input = noise([batch, channels_in, side, side], 1).require_grad();
-    let weight = noise([channels_out, channels_in, 3, 3], 2).require_grad();
+    let weight = noise([channels_out, channels_in, kernel, kernel], 2).require_grad();
     let bias = noise([channels_out], 3).require_grad();
     Box::new(move || {
         timed(|| {
-            let output = kernels::conv3x3(input.clone(), weight.clone(), Some(bias.clone()));
+            let output = kernels::conv2d(input.clone(), weight.clone(), Some(bias.clone()), stride, padding);
             let gradients = output.sum().backward();
             black_box((input.grad(&gradients), weight.grad(&gradients), bias.grad(&gradients)));
         })

@@ -23,6 +23,8 @@ mod conv3x3;
 #[cfg(feature = "cpu")]
 mod conv3x3_weight;
 #[cfg(feature = "cpu")]
+mod convolution;
+#[cfg(feature = "cpu")]
 mod group_norm;
 #[cfg(feature = "cpu")]
 mod lanes;
@@ -34,6 +36,8 @@ mod linear;
 mod matrix;
 #[cfg(feature = "cpu")]
 mod op;
+#[cfg(feature = "cpu")]
+mod resample;
 #[cfg(feature = "cpu")]
 mod rows;
 #[cfg(feature = "cpu")]
@@ -111,14 +115,43 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Ten
     plain::layer_norm(input, scale, shift)
 }
 
-/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, 3, 3]`, stride 1 and a zero around,
-/// to `[batch, channels_out, height, width]`.
-pub fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]` that moves by
+/// `stride`, and with zeros before and after each side, to `[batch, channels_out, height_out, width_out]`, where a side
+/// is `(side + before + after - kernel) / stride + 1`.
+pub fn conv2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: (usize, usize),
+) -> Tensor<4> {
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&weight) {
-        return conv3x3::conv3x3(input, weight, bias);
+        let [_, _, rows, columns] = weight.dims();
+        return match (rows, columns, stride, padding) {
+            (3, 3, 1, (1, 1)) => conv3x3::conv3x3(input, weight, bias),
+            _ => convolution::convolution(input, weight, bias, stride, padding),
+        };
     }
-    plain::conv3x3(input, weight, bias)
+    plain::conv2d(input, weight, bias, stride, padding)
+}
+
+/// Each pixel of `[batch, channels, height, width]` becomes a square of `factor` times `factor` equal ones.
+pub fn upsample_nearest(input: Tensor<4>, factor: usize) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) {
+        return resample::upsample_nearest(input, factor);
+    }
+    plain::upsample_nearest(input, factor)
+}
+
+/// Squares of `factor` times `factor` pixels of `[batch, channels, height, width]` become one mean pixel.
+pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) {
+        return resample::downsample_mean(input, factor);
+    }
+    plain::downsample_mean(input, factor)
 }
 
 /// `[rows, d_input]` times `[d_input, d_output]`, plus the bias `[d_output]`.

@@ -47,9 +47,36 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Ten
     module::layer_norm(input, scale, Some(shift), 1e-5)
 }
 
-/// As [`super::conv3x3`].
-pub fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-    module::conv2d(input, weight, bias, ConvOptions::new_with_padding([1; 2], [(1, 1); 2], [1; 2], 1))
+/// As [`super::conv2d`].
+pub fn conv2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: (usize, usize),
+) -> Tensor<4> {
+    module::conv2d(input, weight, bias, ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1))
+}
+
+/// As [`super::upsample_nearest`].
+pub fn upsample_nearest(input: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = input.dims();
+    input
+        .reshape([batch, channels, height, 1, width, 1])
+        .expand([batch, channels, height, factor, width, factor])
+        .reshape([batch, channels, height * factor, width * factor])
+}
+
+/// As [`super::downsample_mean`].
+pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = input.dims();
+    let (height, width) = (height / factor, width / factor);
+    input
+        .reshape([batch, channels, height, factor, width, factor])
+        .sum_dim(5)
+        .sum_dim(3)
+        .reshape([batch, channels, height, width])
+        / (factor * factor) as f64
 }
 
 /// As [`super::linear`].
