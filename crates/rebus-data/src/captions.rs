@@ -13,6 +13,8 @@ use crate::{
 pub struct Captions {
     /// From the heaviest to the lightest.
     choices: Vec<Choice>,
+    /// Those of the configuration that the collection lacks.
+    dropped: String,
     keywords_max: usize,
 }
 
@@ -23,8 +25,8 @@ struct Choice {
 }
 
 impl Captions {
-    /// Keeps those captions of the configuration whose columns the collection has; the others are dropped with one
-    /// warning, and the weights of the rest count for more. An empty table gives empty texts.
+    /// Keeps those captions of the configuration whose columns the collection has; the others are dropped, and the
+    /// weights of the rest count for more. An empty table gives empty texts.
     ///
     /// # Errors
     /// [`DataError::NoCaptions`] where none is left; it lists the collection's columns.
@@ -50,16 +52,10 @@ impl Captions {
                 columns: column_names(collection),
             });
         }
-        if !dropped.is_empty() {
-            tracing::warn!(
-                "{} has no text in {}; the other captions count for more",
-                collection.location().display(),
-                dropped.join(", ")
-            );
-        }
+        let dropped = dropped.join(", ");
         // A stable sort: of equal weights the first named is the heaviest.
         choices.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        Ok(Self { choices, keywords_max: config.keywords_max })
+        Ok(Self { choices, dropped, keywords_max: config.keywords_max })
     }
 
     /// A caption drawn by weight among those that the record has; empty where it has none.
@@ -111,7 +107,8 @@ impl Choice {
     }
 }
 
-/// All texts that training may show, for a tokenizer to be trained on. Records that cannot be read are left out.
+/// All texts that training may show, for a tokenizer to be trained on. Records that cannot be read are left out; captions
+/// that the collection lacks are warned of, here alone.
 ///
 /// # Errors
 /// As [`Captions::new`].
@@ -120,6 +117,10 @@ pub fn captions<'a>(
     config: &DataConfig,
 ) -> Result<impl Iterator<Item = String> + Send + 'a, DataError> {
     let captions = Captions::new(collection, config)?;
+    if !captions.dropped.is_empty() {
+        let (location, dropped) = (collection.location().display(), &captions.dropped);
+        tracing::warn!("{location} has no text in {dropped}; the other captions count for more");
+    }
     Ok((0..collection.len())
         .filter_map(|index| collection.captions(index).ok())
         .flat_map(move |record| captions.all(&record)))

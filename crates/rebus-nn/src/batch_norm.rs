@@ -5,7 +5,7 @@ use burn::{
     tensor::{Tensor, module},
 };
 
-use crate::Init;
+use crate::{Init, kernels};
 
 /// Mean 0 and variance 1 a channel over the batch, then a learned scale and shift; in use, over averages that
 /// training keeps. `momentum` is the weight of the old average and the variance is the biased one, as in Keras.
@@ -55,14 +55,19 @@ impl BatchNorm {
 
     /// With the batch's own statistics, which also move the averages. `[batch, channels, ...]` to the same.
     pub fn train<const D: usize>(&mut self, input: Tensor<D>) -> Tensor<D> {
-        let batch = module::batch_norm_train(input, self.scale.val(), self.shift.val(), self.epsilon);
+        let shape = input.dims();
+        let [batch, channels] = [shape[0], shape[1]];
+        let places = shape[2..].iter().product::<usize>();
+        let (scale, shift) = (self.scale.val(), self.shift.val());
+        let input = input.reshape([batch, channels, places]);
+        let (output, [mean, variance]) = kernels::batch_norm(input, scale, shift, self.epsilon);
         let old = self.momentum;
         let moved = |average: &Param<Tensor<1>>, new: Tensor<1>| {
-            average.clone().map(|average| (average * old + new.detach() * (1.0 - old)).detach())
+            average.clone().map(|average| (average * old + new * (1.0 - old)).detach())
         };
-        self.running_mean = moved(&self.running_mean, batch.mean);
-        self.running_variance = moved(&self.running_variance, batch.variance);
-        batch.output
+        self.running_mean = moved(&self.running_mean, mean);
+        self.running_variance = moved(&self.running_variance, variance);
+        output.reshape(shape)
     }
 
     /// With the averages. `[batch, channels, ...]` to the same.

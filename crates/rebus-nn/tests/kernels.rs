@@ -99,6 +99,23 @@ proptest! {
     }
 
     #[test]
+    fn batch_norms(batch in 2usize..9, channels in 1usize..20, places in 1usize..70) {
+        let inputs = (
+            noise([batch, channels, places], 1) * 2.0 + 0.5,
+            noise([channels], 2) + 1.0,
+            noise([channels], 3),
+        );
+        let norm = |x, scale, shift| kernels::batch_norm(x, scale, shift, 1e-3);
+        within(errors(inputs.clone(), |x, scale, shift| norm(x, scale, shift).0), [1e-6, 4e-6, SUM, SUM]);
+        for index in [0, 1] {
+            let (x, scale, shift) = inputs.clone();
+            let exact = norm(x.clone().cast(FloatDType::F64), scale.clone().cast(FloatDType::F64), shift.clone().cast(FloatDType::F64));
+            let [fast, exact] = [norm(x, scale, shift).1, exact.1].map(|moments| moments[index].clone());
+            prop_assert!(error(fast, exact) < 1e-6);
+        }
+    }
+
+    #[test]
     fn layer_norms(rows in 1usize..200, width in 2usize..300) {
         let found = errors(
             (noise([rows, width], 1) * 3.0 + 1.0, noise([width], 2) + 1.0, noise([width], 3)),

@@ -54,7 +54,7 @@ fn parse_value(text: &str) -> Value {
 pub fn read<T: DeserializeOwned>(table: Table, what: &str) -> Result<T, TrainError> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.inner().to_string().trim().to_string();
+        let reason = in_words(&error.inner().to_string());
         match unknown(&reason) {
             Some((key, known)) => {
                 let parent =
@@ -71,6 +71,17 @@ pub fn read<T: DeserializeOwned>(table: Table, what: &str) -> Result<T, TrainErr
             }
         }
     })
+}
+
+/// Serde's first line, with its types in words; the others repeat the place.
+fn in_words(reason: &str) -> String {
+    let line = reason.trim().lines().next().unwrap_or_default();
+    match line.rsplit_once("expected ") {
+        Some((found, "u64" | "usize" | "u32")) => format!("{found}expected a whole number from 0 up"),
+        Some((found, "f64" | "f32")) => format!("{found}expected a number"),
+        Some((found, "bool" | "a boolean")) => format!("{found}expected true or false"),
+        _ => line.to_string(),
+    }
 }
 
 /// The error for a key that a table does not have.
@@ -111,6 +122,17 @@ mod tests {
         );
         assert_eq!(unknown("unknown field `a`, there are no fields"), Some(("a", vec![])));
         assert_eq!(unknown("invalid type"), None);
+    }
+
+    #[test]
+    fn types_are_said_in_words() {
+        let said = in_words("invalid value: integer `-3`, expected u64\nin `train.steps`\n");
+        assert_eq!(said, "invalid value: integer `-3`, expected a whole number from 0 up");
+        assert_eq!(
+            in_words("invalid type: string \"x\", expected f64"),
+            "invalid type: string \"x\", expected a number"
+        );
+        assert_eq!(in_words("unknown field `a`, expected `b`"), "unknown field `a`, expected `b`");
     }
 
     #[test]

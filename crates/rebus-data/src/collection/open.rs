@@ -44,30 +44,38 @@ impl Default for OpenOptions {
 /// # Errors
 /// Nothing is there, or nothing that is understood; a metadata file or archive is broken; a name leads out.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Collection>, DataError> {
-    let opened: Arc<dyn Collection> = if !path.exists() && path.to_string_lossy().contains('{') {
+    let opened: Arc<dyn Collection> = if path.exists() {
+        open_existing(path, options)?
+    } else if path.to_string_lossy().contains('{') {
         let paths = expand(path)?;
         if paths.iter().all(|path| has_extension(path, "parquet")) {
             Arc::new(Parquet::open(path, paths, options.cache_bytes)?)
         } else {
             Arc::new(WebDataset::open(path, paths)?)
         }
-    } else if fs_err::metadata(path)?.is_dir() {
-        open_folder(path, path, options)?
-    } else if has_extension(path, "parquet") {
-        Arc::new(Parquet::open(path, vec![path.to_path_buf()], options.cache_bytes)?)
-    } else if has_extension(path, "tar") {
-        open_archive(path)?
-    } else if METADATA.iter().any(|name| path.ends_with(name)) {
-        let root = path.parent().filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Arc::new(ImageFolder::open(path, Files::folder(root)?, &name)?)
     } else {
-        return Err(nothing(path, "it is neither a folder nor a .tar, .parquet or metadata file"));
+        return Err(nothing(path, "there is no such file or folder, or it may not be looked at"));
     };
     if opened.is_empty() {
         return Err(nothing(path, &format!("it was opened as `{}` and has no records", opened.format())));
     }
     Ok(opened)
+}
+
+fn open_existing(path: &Path, options: &OpenOptions) -> Result<Arc<dyn Collection>, DataError> {
+    if fs_err::metadata(path)?.is_dir() {
+        open_folder(path, path, options)
+    } else if has_extension(path, "parquet") {
+        Ok(Arc::new(Parquet::open(path, vec![path.to_path_buf()], options.cache_bytes)?))
+    } else if has_extension(path, "tar") {
+        open_archive(path)
+    } else if METADATA.iter().any(|name| path.ends_with(name)) {
+        let root = path.parent().filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Arc::new(ImageFolder::open(path, Files::folder(root)?, &name)?))
+    } else {
+        Err(nothing(path, "it is neither a folder nor a .tar, .parquet or metadata file"))
+    }
 }
 
 /// Opens what lies in `folder`, which is `location` or its only subfolder.

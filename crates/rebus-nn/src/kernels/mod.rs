@@ -19,6 +19,8 @@ mod adamw;
 #[cfg(feature = "cpu")]
 mod attention;
 #[cfg(feature = "cpu")]
+mod batch_norm;
+#[cfg(feature = "cpu")]
 mod conv3x3;
 #[cfg(feature = "cpu")]
 mod conv3x3_weight;
@@ -101,6 +103,21 @@ pub fn group_norm(
         return group_norm::group_norm(input, scale, shift, groups, activation);
     }
     plain::group_norm(input, scale, shift, groups, activation)
+}
+
+/// Mean 0 and variance 1 over batch and places of each channel of `[batch, channels, places]`, then `x * scale + shift`,
+/// both `[channels]`. With it come each channel's mean and biased variance, which are no part of a graph.
+pub fn batch_norm(
+    input: Tensor<3>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    epsilon: f64,
+) -> (Tensor<3>, [Tensor<1>; 2]) {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
+        return batch_norm::batch_norm(input, scale, shift, epsilon);
+    }
+    plain::batch_norm(input, scale, shift, epsilon)
 }
 
 /// Mean 0 and variance 1 over the last dimension, then `x * scale + shift`, both `[width]`.

@@ -42,6 +42,17 @@ pub fn group_norm(
     }
 }
 
+/// As [`super::batch_norm`].
+pub fn batch_norm(
+    input: Tensor<3>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    epsilon: f64,
+) -> (Tensor<3>, [Tensor<1>; 2]) {
+    let batch = module::batch_norm_train(input, scale, shift, epsilon);
+    (batch.output, [batch.mean, batch.variance])
+}
+
 /// As [`super::layer_norm`].
 pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<D> {
     module::layer_norm(input, scale, Some(shift), 1e-5)
