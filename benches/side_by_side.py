@@ -1,6 +1,6 @@
 """Rebus beside PyTorch on this machine, row by row, taking turns within the same minute.
 
-    python benches/side_by_side.py [--rows REGEX] [--quick] [--json]
+    python benches/side_by_side.py [--rows REGEX] [--quick] [--memory] [--json]
 
 Needs PyTorch, Pillow and NumPy in the Python that `REBUS_TORCH_PYTHON` names, or makes a virtual environment for them
 under `~/.cache/rebus-bench`. PyTorch runs eagerly in both memory layouts, and the faster counts; the optimiser is its
@@ -60,6 +60,9 @@ LONGEST = 12
 TEXT = dict(width=128, layers=2, heads=4, context=32, vocabulary=2048)
 
 
+ROWS = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--"]
+
+
 class Rebus:
     """The program that runs our rows."""
 
@@ -68,8 +71,7 @@ class Rebus:
         metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
         target = json.loads(subprocess.run(metadata, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
         self.binary = Path(target["target_directory"]) / "release" / "rebus"
-        command = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--serve"]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*ROWS, "--serve"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
@@ -128,6 +130,22 @@ def operation(row):
             return lambda: grad(F.silu(F.group_norm(x, 16, scale, shift)), x, scale, shift)
 
         return layouts(build)
+    if row.startswith("upsampled"):
+
+        def build(layout):
+            x = torch.randn(16, 64, 16, 16).to(memory_format=layout).requires_grad_()
+            weight = torch.randn(64, 64, 3, 3).to(memory_format=layout).requires_grad_()
+            bias = torch.randn(64, requires_grad=True)
+            return lambda: grad(F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=1), x, weight, bias)
+
+        return layouts(build)
+    if row == "add":
+        a, b = torch.randn(64, 64, 32, 32), torch.randn(64, 64, 32, 32)
+        return {"eager": lambda: a + b}
+    if row == "adamw":
+        weight = torch.randn(1 << 22, requires_grad=True)
+        weight.grad = torch.randn(1 << 22)
+        return {"fused": torch.optim.AdamW([weight], lr=1e-4, betas=(0.9, 0.99), weight_decay=0.01, fused=True).step}
     if row.startswith("linear"):
         x = torch.randn(2048, width, requires_grad=True)
         weight, bias = torch.randn(1536, width, requires_grad=True), torch.randn(1536, requires_grad=True)
@@ -194,6 +212,12 @@ def flow_step(layout):
         return (predicted - (noise - x)).square().mean()
 
     return train(g, "", loss, (0.9, 0.99))
+
+
+def transformer_step(_layout):
+    g, sizes = Weights(0), dict(width=384, layers=6, heads=6, context=64, vocabulary=2048)
+    ids, mask = torch.arange(16 * 64).reshape(16, 64), torch.ones(16, 64, dtype=torch.bool)
+    return train(g, "", lambda: text_encoder(g, "", ids, mask, **sizes)[0].square().mean(), (0.9, 0.99))
 
 
 def gan_modern_step(layout):
@@ -304,7 +328,12 @@ def draw(folder):
         Image.fromarray(picture).save(Path(folder) / f"{i}.png")
 
 
-STEPS = {"flow step": flow_step, "gan-modern step": gan_modern_step, "gan-classic step": gan_classic_step}
+STEPS = {
+    "transformer step": transformer_step,
+    "flow step": flow_step,
+    "gan-modern step": gan_modern_step,
+    "gan-classic step": gan_classic_step,
+}
 
 
 def torch_row(row):
@@ -334,20 +363,50 @@ def compare(rebus, row, rounds):
     return dict(row=row, rebus_ms=rebus_ms, best_torch_ms=torch_ms, torch=best, ratio=torch_ms / rebus_ms)
 
 
+def peak(command, lines):
+    """The most memory that a process has held, in MB; it is given these lines."""
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process.stdin.write(lines)
+    process.stdin.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{command} has failed")
+    return usage.ru_maxrss / 1024
+
+
+def memory(row):
+    """Two steps of a row in a fresh process on each side; PyTorch in the layout that takes less."""
+    ours = peak([*ROWS, "--serve"], f"{row}\n" * 2)
+    theirs = {layout: peak([sys.executable, __file__, "--twice", row, layout], "") for layout in torch_row(row)}
+    best = min(theirs, key=theirs.get)
+    return dict(row=row, rebus_mb=ours, torch_mb=theirs[best], torch=best, ratio=theirs[best] / ours)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows that this regular expression finds")
     parser.add_argument("--quick", action="store_true", help="3 turns a row instead of 11")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="the peak memory of the steps instead of their time")
+    parser.add_argument("--twice", nargs=2, metavar=("ROW", "LAYOUT"), help=argparse.SUPPRESS)
     parser.add_argument("--draw", metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     if options.draw:
         return draw(options.draw)
 
-    listed = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--", "--list"]
-    rows = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    if options.twice:
+        row, layout = options.twice
+        step = torch_row(row)[layout]
+        return [step(), step()]
+
+    rows = subprocess.run([*ROWS, "--list"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     rows.append(DRAW)
+    if options.memory:
+        results = [memory(row) for row in rows if row in STEPS and re.search(options.rows, row)]
+        line = "| {row} | {rebus_mb:.0f} | {torch_mb:.0f} | {torch} | {ratio:.2f} |"
+        head = "| row | Rebus, MB | PyTorch, MB | its layout | PyTorch / Rebus |\n|---|---|---|---|---|"
+        return print(json.dumps(results, indent=2) if options.json else "\n".join([head, *(line.format(**r) for r in results)]))
     rebus = Rebus()
     if not options.json:
         print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")

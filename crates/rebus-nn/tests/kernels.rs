@@ -254,6 +254,14 @@ fn a_step_of_adamw() {
 }
 
 #[test]
+fn sums() {
+    for length in [1, 5, 50_000] {
+        let found = errors((noise([length, 3], 1), noise([1], 2), noise([1], 3)), |x, _, _| kernels::sum(x));
+        within(found, [1e-6, 1e-6, 0.0, 0.0]);
+    }
+}
+
+#[test]
 fn square_sums_and_blends() {
     let (old, new) = (noise([50_000], 1), noise([50_000], 2));
     let exact: f64 = old.clone().into_data().iter::<f64>().map(|x| x * x).sum();

@@ -14,10 +14,17 @@ use std::{
 
 use rebus::{
     data::{self, DataConfig, Loader, LoaderPlan, Subset, Tokenizer, TokenizerConfig, config::ImageSize},
-    models::{Objective, ObjectiveSpec, Step, registry},
+    models::{
+        Objective, ObjectiveSpec, Step,
+        modality::TextTokens,
+        registry,
+        text::{TextConfig, TextEncoder},
+    },
     nn::{
-        burn::tensor::{Device, Tensor},
-        kernels::{self, Activation},
+        Init,
+        burn::tensor::{Device, Int, Tensor},
+        kernels::{self, Activation, AdamWStep},
+        optim::{AdamWConfig, AverageConfig, Learner},
         random::{self, Key, Purpose},
     },
 };
@@ -33,17 +40,28 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
     for name in CONVOLUTIONS {
         rows.push((name.to_string(), |name| convolution(name)));
     }
-    for name in
-        ["silu", "gelu", "group norm + silu", "layer norm", "linear 2048x384->1536", "attention 16x64x384"]
-    {
+    for name in OPERATIONS {
         rows.push((name.to_string(), operation));
     }
+    rows.push(("transformer step".to_string(), |_| transformer()));
     for name in ["flow step", "gan-modern step", "gan-classic step"] {
         rows.push((name.to_string(), training));
     }
     rows.push(("decode".to_string(), |_| decoding()));
     rows
 }
+
+const OPERATIONS: [&str; 9] = [
+    "upsampled conv3x3 16x64->64@16",
+    "silu",
+    "gelu",
+    "group norm + silu",
+    "layer norm",
+    "linear 2048x384->1536",
+    "attention 16x64x384",
+    "add",
+    "adamw",
+];
 
 /// Kernel, stride after a slash, `batch x channels_in -> channels_out @ side`.
 const CONVOLUTIONS: [&str; 10] = [
@@ -124,7 +142,7 @@ fn convolution(name: &str) -> Row {
     Box::new(move || {
         timed(|| {
             let output = kernels::conv2d(input.clone(), weight.clone(), Some(bias.clone()), stride, padding);
-            let gradients = output.sum().backward();
+            let gradients = kernels::sum(output).backward();
             black_box((input.grad(&gradients), weight.grad(&gradients), bias.grad(&gradients)));
         })
     })
@@ -137,12 +155,54 @@ fn operation(name: &str) -> Row {
     let input = noise([rows, width], 1).require_grad();
     let (scale, shift) = (noise([width], 2).require_grad(), noise([width], 3).require_grad());
     match name {
-        "silu" => Box::new(move || timed(|| drop(black_box(kernels::silu(flat.clone()).sum().backward())))),
-        "gelu" => Box::new(move || timed(|| drop(black_box(kernels::gelu(flat.clone()).sum().backward())))),
+        "upsampled conv3x3 16x64->64@16" => {
+            let input = noise([16, 64, 16, 16], 1).require_grad();
+            let (weight, bias) = (noise([64, 64, 3, 3], 2).require_grad(), noise([64], 3).require_grad());
+            Box::new(move || {
+                timed(|| {
+                    let x = kernels::upsample_nearest(input.clone(), 2);
+                    let output = kernels::conv2d(x, weight.clone(), Some(bias.clone()), 1, (1, 1));
+                    drop(black_box(kernels::sum(output).backward()));
+                })
+            })
+        }
+        // Forward alone: 4 million numbers.
+        "add" => {
+            let [a, b] = [1, 2].map(|seed| noise([64, 64, 32, 32], seed).inner());
+            Box::new(move || timed(|| drop(black_box(a.clone() + b.clone()))))
+        }
+        // A step over 4 million weights, without the norm.
+        "adamw" => {
+            let mut tensors = [1, 2, 3, 4].map(|seed| noise([1 << 22], seed).inner());
+            tensors[3] = tensors[3].clone().square();
+            let step = AdamWStep {
+                learning_rate: 1e-4,
+                beta_1: 0.9,
+                beta_2: 0.99,
+                epsilon: 1e-8,
+                weight_decay: 0.01,
+                gradient_scale: 1.0,
+                time: 3,
+            };
+            Box::new(move || {
+                timed(|| {
+                    let [weight, gradient, first, second] = tensors.clone();
+                    let [weight, first, second] =
+                        kernels::adamw(weight, gradient.clone(), first, second, step);
+                    tensors = [weight, gradient, first, second];
+                })
+            })
+        }
+        "silu" => {
+            Box::new(move || timed(|| drop(black_box(kernels::sum(kernels::silu(flat.clone())).backward()))))
+        }
+        "gelu" => {
+            Box::new(move || timed(|| drop(black_box(kernels::sum(kernels::gelu(flat.clone())).backward()))))
+        }
         "layer norm" => Box::new(move || {
             timed(|| {
                 let output = kernels::layer_norm(input.clone(), scale.clone(), shift.clone());
-                drop(black_box(output.sum().backward()));
+                drop(black_box(kernels::sum(output).backward()));
             })
         }),
         "group norm + silu" => {
@@ -152,7 +212,7 @@ fn operation(name: &str) -> Row {
                 timed(|| {
                     let (scale, shift) = (scale.clone(), shift.clone());
                     let output = kernels::group_norm(input.clone(), scale, shift, 16, Some(Activation::Silu));
-                    drop(black_box(output.sum().backward()));
+                    drop(black_box(kernels::sum(output).backward()));
                 })
             })
         }
@@ -162,7 +222,7 @@ fn operation(name: &str) -> Row {
             Box::new(move || {
                 timed(|| {
                     let output = kernels::linear(input.clone(), weight.clone(), Some(bias.clone()));
-                    drop(black_box(output.sum().backward()));
+                    drop(black_box(kernels::sum(output).backward()));
                 })
             })
         }
@@ -173,11 +233,30 @@ fn operation(name: &str) -> Row {
             Box::new(move || {
                 timed(|| {
                     let output = kernels::attention(query.clone(), key_value.clone(), bias.clone(), 6);
-                    drop(black_box(output.sum().backward()));
+                    drop(black_box(kernels::sum(output).backward()));
                 })
             })
         }
     }
+}
+
+/// A whole step of a transformer: the text encoder, six blocks of six heads, 384 wide, on 16 texts of 64 tokens.
+fn transformer() -> Row {
+    let device = Device::flex().autodiff();
+    let config = TextConfig { width: 384, layers: 6, heads: 6, context: 64, vocabulary: 2048 };
+    let network = TextEncoder::new(&config, &mut Init::new(&device, 0));
+    let mut learner =
+        Learner::new("network", network, AdamWConfig::default(), AverageConfig { decay: 0.999, gamma: 16.0 });
+    let ids = Tensor::<1, Int>::arange(0..16 * 64, &device).reshape([16, 64]);
+    let mask = Tensor::<2>::ones([16, 64], &device).bool();
+    Box::new(move || {
+        timed(|| {
+            let text = TextTokens { ids: ids.clone(), mask: mask.clone() };
+            let loss = learner.module.forward(text).sequence.square().mean();
+            learner.backward(&loss);
+            learner.update(1e-4);
+        })
+    })
 }
 
 /// The 200 emoji of the repository.

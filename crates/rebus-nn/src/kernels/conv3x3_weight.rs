@@ -12,7 +12,8 @@ use rayon::prelude::*;
 
 use super::{
     lanes::Lanes,
-    matrix, rows, run,
+    matrix, run,
+    sum::SumOf,
     tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
     winograd::{Input, OutputAdjoint, PATCH, POINTS, TILE, Transform, WeightAdjoint},
 };
@@ -200,19 +201,4 @@ pub(super) fn sum_of_planes(gradient: &FlexTensor) -> FlexTensor {
                 .sum();
         });
     run::tensor(sums, &[channels])
-}
-
-struct SumOf<'a>(&'a [f32]);
-
-impl WithSimd for SumOf<'_> {
-    type Output = f32;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        rows::sum(
-            simd,
-            [self.0],
-            #[inline(always)]
-            |[x]| x,
-        )
-    }
 }

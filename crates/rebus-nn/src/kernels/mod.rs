@@ -45,6 +45,8 @@ mod rows;
 #[cfg(feature = "cpu")]
 mod run;
 #[cfg(feature = "cpu")]
+mod sum;
+#[cfg(feature = "cpu")]
 mod tiles;
 #[cfg(feature = "cpu")]
 mod winograd;
@@ -189,6 +191,15 @@ pub fn attention(query: Tensor<3>, key_value: Tensor<3>, bias: Tensor<2>, heads:
         return attention::attention(query, key_value, bias, heads);
     }
     plain::attention(query, key_value, bias, heads)
+}
+
+/// The sum of all numbers, `[1]`.
+pub fn sum<const D: usize>(input: Tensor<D>) -> Tensor<1> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) {
+        return sum::sum(input);
+    }
+    plain::sum(input)
 }
 
 /// What a step of AdamW (Loshchilov and Hutter 2019, algorithm 2) does to a weight.

@@ -117,6 +117,11 @@ pub fn attention(query: Tensor<3>, key_value: Tensor<3>, bias: Tensor<2>, heads:
     mixed.swap_dims(1, 2).reshape([batch, length, width])
 }
 
+/// As [`super::sum`].
+pub fn sum<const D: usize>(input: Tensor<D>) -> Tensor<1> {
+    input.sum()
+}
+
 /// As [`super::adamw`].
 pub fn adamw([weight, gradient, first, second]: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
     let gradient = gradient * step.gradient_scale;
