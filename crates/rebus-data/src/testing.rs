@@ -8,9 +8,8 @@ use std::{
 };
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use indexmap::IndexMap;
 
-use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+use crate::{Collection, ColumnInfo, DataError, EncodedPicture, Field, Record, collection::schema::Schema};
 
 pub(crate) struct Memory {
     pub columns: Vec<ColumnInfo>,
@@ -21,29 +20,20 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Records without pictures.
-    pub fn of(fields: &[&[(&str, Field)]]) -> Self {
-        let mut columns: Vec<ColumnInfo> = Vec::new();
-        let mut records = Vec::new();
-        for (index, fields) in fields.iter().enumerate() {
-            for (name, field) in *fields {
-                let kind = match field {
-                    Field::Text(_) => ColumnKind::Text,
-                    Field::List(_) => ColumnKind::List,
-                    Field::Integer(_) => ColumnKind::Integer,
-                    Field::Real(_) => ColumnKind::Real,
-                    Field::Picture(_) => ColumnKind::Picture,
-                };
-                let column = ColumnInfo { name: name.to_string(), kind };
-                if !columns.contains(&column) {
-                    columns.push(column);
-                }
-            }
-            let fields = fields.iter().map(|(name, field)| (name.to_string(), field.clone()));
-            records.push(Record { key: format!("{index:03}"), fields: fields.collect::<IndexMap<_, _>>() });
+    /// A picture of no bytes stands for one that is missing.
+    pub fn new(records: Vec<Record>) -> Self {
+        let mut schema = Schema::default();
+        for (name, field) in records.iter().flat_map(|record| &record.fields) {
+            schema.observe(name, field.kind());
         }
         let blocks = std::iter::once(0..records.len()).collect();
-        Self { columns, records, blocks, reads: AtomicUsize::new(0), delay: Duration::ZERO }
+        Self { columns: schema.columns(), records, blocks, reads: AtomicUsize::new(0), delay: Duration::ZERO }
+    }
+
+    /// Records with numbers for keys.
+    pub fn of(fields: &[&[(&str, Field)]]) -> Self {
+        let records = fields.iter().enumerate();
+        Self::new(records.map(|(index, fields)| record(&format!("{index:03}"), fields)).collect())
     }
 
     /// Pictures of 8x8 pixels, 16x8 and 8x16 in turn with `mixed`; record `i` has the red value `i`, the caption
@@ -67,9 +57,8 @@ impl Memory {
     /// Cuts the files of some pictures short.
     pub fn with_broken(mut self, broken: &[usize]) -> Self {
         for &index in broken {
-            let picture =
-                EncodedPicture { name: format!("broken-{index}.png"), bytes: b"\x89PNG"[..].into() };
-            self.records[index].fields.insert("image".into(), Field::Picture(picture));
+            let broken = picture(&format!("broken-{index}.png"), b"\x89PNG");
+            self.records[index].fields.insert("image".into(), broken);
         }
         self
     }
@@ -95,7 +84,13 @@ impl Collection for Memory {
     fn record(&self, index: usize) -> Result<Record, DataError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         std::thread::sleep(self.delay);
-        Ok(self.records[index].clone())
+        let record = self.records[index].clone();
+        match record.picture("image") {
+            Some(picture) if picture.bytes.is_empty() => {
+                Err(DataError::MissingFile { name: picture.name.clone(), place: "memory".into() })
+            }
+            _ => Ok(record),
+        }
     }
 
     fn captions(&self, index: usize) -> Result<Record, DataError> {
@@ -111,6 +106,17 @@ impl Collection for Memory {
     fn fingerprint(&self) -> Result<String, DataError> {
         Ok("memory".into())
     }
+}
+
+/// A record of the fields given.
+pub(crate) fn record(key: &str, fields: &[(&str, Field)]) -> Record {
+    let fields = fields.iter().map(|(name, field)| (name.to_string(), field.clone())).collect();
+    Record { key: key.to_string(), fields }
+}
+
+/// A picture field.
+pub(crate) fn picture(name: &str, bytes: &[u8]) -> Field {
+    Field::Picture(EncodedPicture { name: name.to_string(), bytes: bytes.into() })
 }
 
 /// A picture file of one colour, whose green grows from left to right so that a mirrored one differs.

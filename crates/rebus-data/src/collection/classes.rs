@@ -40,11 +40,15 @@ impl Classes {
 
     fn with_class(&self, index: usize, mut record: Record) -> Record {
         let label = self.labels[index];
-        let text = self.classes[label].replace(['_', '-'], " ");
-        record.fields.insert("text".to_string(), Field::Text(text.trim().to_string()));
+        record.fields.insert("text".to_string(), Field::Text(in_words(&self.classes[label])));
         record.fields.insert("label".to_string(), Field::Integer(label as i64));
         record
     }
+}
+
+/// A class's name as a caption.
+pub(super) fn in_words(class: &str) -> String {
+    class.replace(['_', '-'], " ").trim().to_string()
 }
 
 /// The first folder in the name.

@@ -12,8 +12,6 @@ pub(crate) mod files;
 mod fingerprint;
 mod imagefolder;
 pub(crate) mod json;
-#[cfg(test)]
-pub(crate) mod memory;
 mod metadata;
 mod open;
 mod parquet;

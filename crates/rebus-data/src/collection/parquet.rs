@@ -1,6 +1,6 @@
 //! Parquet files as Hugging Face `datasets` writes them: a picture is a struct of `bytes` and `path`, or a plain
 //! binary column. Row groups are decoded when they are needed and a few are kept; the collection itself is never in
-//! memory.
+//! memory. Where there is no column `text`, the names of the first column of class labels are the captions.
 
 use std::{
     ops::Range,
@@ -18,9 +18,14 @@ use parquet::{
     file::metadata::{ParquetMetaData, ParquetStatisticsPolicy},
 };
 
-use super::{cache::Cache, cells, check_index, files::Files, fingerprint::fingerprint, schema::Schema};
+use super::{
+    cache::Cache, cells, check_index, classes::in_words, files::Files, fingerprint::fingerprint,
+    schema::Schema,
+};
 use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
 
+/// The column of captions.
+const TEXT: &str = "text";
 /// A row group larger than this is read in parts.
 const PART_BYTES: usize = 64 << 20;
 
@@ -32,8 +37,16 @@ pub(crate) struct Parquet {
     parts: Vec<Part>,
     columns: Vec<ColumnInfo>,
     schema: Schema,
+    classes: Option<ClassNames>,
     whole: Cache<Vec<RecordBatch>>,
     texts: Cache<Vec<RecordBatch>>,
+}
+
+/// The column of class labels, and the name of each label.
+#[derive(Debug)]
+struct ClassNames {
+    column: String,
+    names: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -77,12 +90,18 @@ impl Parquet {
             parts: Vec::new(),
             columns: Vec::new(),
             schema: Schema::default(),
+            classes: None,
             whole: Cache::new(cache_bytes),
             texts: Cache::new(cache_bytes / 4),
         };
         let mut rows = 0;
         for path in paths {
             rows = opened.add(path, rows, part_bytes)?;
+        }
+        match opened.schema.get(TEXT) {
+            Some(_) => opened.classes = None,
+            None if opened.classes.is_some() => drop(opened.schema.observe(TEXT, ColumnKind::Text)),
+            None => {}
         }
         opened.columns = opened.schema.columns();
         Ok(opened)
@@ -97,9 +116,17 @@ impl Parquet {
             .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
         let metadata =
             ArrowReaderMetadata::load(&file(&path)?, options).map_err(|error| broken(&path, error))?;
-        let sounds = sound_columns(metadata.metadata());
+        let features = features(metadata.metadata());
+        // Columns that the writer calls sounds look as pictures do.
+        let sounds: Vec<&String> = of_type(&features, "Audio").map(|(name, _)| name).collect();
+        self.classes = self.classes.take().or_else(|| {
+            let (column, feature) = of_type(&features, "ClassLabel").next()?;
+            let names = feature["names"].as_array()?.iter();
+            let names = names.map(|name| in_words(name.as_str().unwrap_or_default())).collect();
+            Some(ClassNames { column: column.clone(), names })
+        });
         for field in metadata.schema().fields() {
-            match cells::kind(field).filter(|_| !sounds.contains(field.name())) {
+            match cells::kind(field).filter(|_| !sounds.contains(&field.name())) {
                 Some(kind) => drop(self.schema.observe(field.name(), kind)),
                 None => tracing::warn!(
                     "{}: column `{}` of type {} is left out",
@@ -185,6 +212,12 @@ impl Parquet {
                     fields.insert(info.name().clone(), self.schema.fit(info.name(), field));
                 }
             }
+            if let Some(ClassNames { column, names }) = &self.classes
+                && let Some(Field::Integer(label)) = fields.get(column)
+                && let Some(name) = usize::try_from(*label).ok().and_then(|label| names.get(label))
+            {
+                fields.insert(TEXT.to_string(), Field::Text(name.clone()));
+            }
             return Ok(Record { key, fields });
         }
         // A group without any column that is read has no batches at all.
@@ -218,14 +251,24 @@ fn picture_bytes(metadata: &ParquetMetaData, group: usize) -> u64 {
     binary.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
 }
 
-/// Columns that the writer calls sounds look as pictures do.
-fn sound_columns(metadata: &ParquetMetaData) -> Vec<String> {
+/// What `datasets` says of each column.
+fn features(metadata: &ParquetMetaData) -> serde_json::Map<String, serde_json::Value> {
     let entries = metadata.file_metadata().key_value_metadata();
     let text = entries.and_then(|all| all.iter().find(|entry| entry.key == "huggingface")?.value.as_ref());
-    let features: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(text).ok());
-    let features = features.as_ref().and_then(|all| all["info"]["features"].as_object());
-    let sounds = features.into_iter().flatten().filter(|(_, feature)| feature["_type"] == "Audio");
-    sounds.map(|(name, _)| name.clone()).collect()
+    let mut said: serde_json::Value =
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    match said.pointer_mut("/info/features").map(serde_json::Value::take) {
+        Some(serde_json::Value::Object(features)) => features,
+        _ => serde_json::Map::new(),
+    }
+}
+
+/// The columns of a type of `datasets`.
+fn of_type<'a>(
+    features: &'a serde_json::Map<String, serde_json::Value>,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'a String, &'a serde_json::Value)> {
+    features.iter().filter(move |(_, feature)| feature["_type"] == kind)
 }
 
 fn file(path: &Path) -> Result<std::fs::File, DataError> {
@@ -286,7 +329,32 @@ mod tests {
         let file = fs_err::File::create(path).unwrap();
         let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
         writer.write(&batch).unwrap();
+        let features =
+            r#"{"info": {"features": {"label": {"names": ["cat", "hot_dog"], "_type": "ClassLabel"}}}}"#;
+        let features = parquet::file::metadata::KeyValue::new("huggingface".into(), features.to_string());
+        writer.append_key_value_metadata(features);
         writer.close().unwrap();
+    }
+
+    #[test]
+    fn names_of_classes_are_captions_where_there_are_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let labels = || Arc::new(Int64Array::from(vec![1, 0, -1, 2])) as ArrayRef;
+        write(&path, vec![("label", labels())]);
+        let opened = Parquet::open(&path, vec![path.clone()], 0).unwrap();
+        let texts: Vec<_> =
+            (0..4).map(|index| opened.captions(index).unwrap().fields.get("text").cloned()).collect();
+        let text = |text: &str| Some(Field::Text(text.to_string()));
+        assert_eq!(texts, [text("hot dog"), text("cat"), None, None]);
+        assert!(
+            opened.columns().iter().any(|column| column.name == "text" && column.kind == ColumnKind::Text)
+        );
+
+        let own: ArrayRef = Arc::new(StringArray::from(vec!["own"; 4]));
+        write(&path, vec![("label", labels()), ("text", own)]);
+        let opened = Parquet::open(&path, vec![path.clone()], 0).unwrap();
+        assert_eq!(opened.captions(0).unwrap().fields["text"], Field::Text("own".into()));
     }
 
     fn images(cells: &[(Option<&[u8]>, Option<&str>)]) -> ArrayRef {

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    OpenOptions,
-    collection::memory::{Memory, picture, record},
-    open,
+    OpenOptions, open,
+    testing::{Memory, picture, record},
 };
 
 const FORMATS: [Format; 3] = [Format::Webdataset, Format::Parquet, Format::Folder];

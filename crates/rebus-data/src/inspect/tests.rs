@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use super::*;
 use crate::{
     Record,
-    collection::memory::{Memory, picture, record},
+    testing::{Memory, picture, record},
 };
 
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
