@@ -58,8 +58,6 @@ BATCH, SIDE = 64, 32
 # Tokens of the longest caption in our batch.
 LONGEST = 12
 TEXT = dict(width=128, layers=2, heads=4, context=32, vocabulary=2048)
-
-
 ROWS = ["cargo", "bench", "--quiet", "-p", "rebus", "--bench", "rows", "--"]
 
 
@@ -398,15 +396,21 @@ def main():
     if options.twice:
         row, layout = options.twice
         step = torch_row(row)[layout]
-        return [step(), step()]
+        step()
+        step()
+        return
 
     rows = subprocess.run([*ROWS, "--list"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     rows.append(DRAW)
     if options.memory:
         results = [memory(row) for row in rows if row in STEPS and re.search(options.rows, row)]
-        line = "| {row} | {rebus_mb:.0f} | {torch_mb:.0f} | {torch} | {ratio:.2f} |"
-        head = "| row | Rebus, MB | PyTorch, MB | its layout | PyTorch / Rebus |\n|---|---|---|---|---|"
-        return print(json.dumps(results, indent=2) if options.json else "\n".join([head, *(line.format(**r) for r in results)]))
+        if options.json:
+            print(json.dumps(results, indent=2))
+            return
+        print("| row | Rebus, MB | PyTorch, MB | its layout | PyTorch / Rebus |\n|---|---|---|---|---|")
+        for result in results:
+            print("| {row} | {rebus_mb:.0f} | {torch_mb:.0f} | {torch} | {ratio:.2f} |".format(**result))
+        return
     rebus = Rebus()
     if not options.json:
         print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads\n")

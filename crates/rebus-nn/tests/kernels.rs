@@ -109,7 +109,8 @@ proptest! {
         within(errors(inputs.clone(), |x, scale, shift| norm(x, scale, shift).0), [1e-6, 4e-6, SUM, SUM]);
         for index in [0, 1] {
             let (x, scale, shift) = inputs.clone();
-            let exact = norm(x.clone().cast(FloatDType::F64), scale.clone().cast(FloatDType::F64), shift.clone().cast(FloatDType::F64));
+            let wide = FloatDType::F64;
+            let exact = norm(x.clone().cast(wide), scale.clone().cast(wide), shift.clone().cast(wide));
             let [fast, exact] = [norm(x, scale, shift).1, exact.1].map(|moments| moments[index].clone());
             prop_assert!(error(fast, exact) < 1e-6);
         }
@@ -167,7 +168,11 @@ proptest! {
     }
 
     #[test]
-    fn changes_of_size((batch, channels) in (1usize..4, 1usize..5), (height, width) in (1usize..9, 1usize..9), factor in 1usize..4) {
+    fn changes_of_size(
+        (batch, channels) in (1usize..4, 1usize..5),
+        (height, width) in (1usize..9, 1usize..9),
+        factor in 1usize..4,
+    ) {
         let [nothing, none] = [noise([1], 2), noise([1], 3)];
         let inputs = (noise([batch, channels, height, width], 1), nothing.clone(), none.clone());
         let found = errors(inputs, |x, _, _| kernels::upsample_nearest(x, factor));
@@ -256,8 +261,10 @@ fn a_step_of_adamw() {
 #[test]
 fn sums() {
     for length in [1, 5, 50_000] {
-        let found = errors((noise([length, 3], 1), noise([1], 2), noise([1], 3)), |x, _, _| kernels::sum(x));
-        within(found, [1e-6, 1e-6, 0.0, 0.0]);
+        for f in [kernels::sum, kernels::mean] {
+            let inputs = (noise([length, 3], 1), noise([1], 2), noise([1], 3));
+            within(errors(inputs, |x: Tensor<2>, _, _| f(x)), [1e-6, 1e-6, 0.0, 0.0]);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use rebus_data::{Collection, Tokenizer, captions, collection};
 use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
 use toml::Table;
 
-use crate::{Event, Recipe, Run, TrainConfig, TrainError, keys, run::RunInfo};
+use crate::{Event, Recipe, Run, TrainError, keys, run::RunInfo, schedule};
 
 /// A collection, named or already open.
 #[derive(Clone)]
@@ -91,7 +91,9 @@ pub(crate) struct Prepared {
 pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
     let said = options.recipe.clone().ok_or(TrainError::Missing { what: "a recipe" })?;
     let mut recipe = Recipe::resolve(said, &options.set)?;
-    warn_of_decay(&recipe.train);
+    if let Some(warning) = schedule::cut_short(&recipe.train) {
+        tracing::warn!("{warning}");
+    }
     let source = options.data.clone().ok_or(TrainError::Missing { what: "a collection" })?;
     let (collection, location) = open(source)?;
     choose_prompts(&mut recipe, &*collection)?;
@@ -125,20 +127,6 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         init: model.map(|model| format!("{} {}", model.place.display(), model.hash)),
     };
     Ok(Prepared { recipe, info, collection, tokenizer: spec.tokenizer, objective, initialized })
-}
-
-/// The rate's fall is set apart from `train.steps`, so that a run can be made longer; one that is made shorter misses it.
-fn warn_of_decay(train: &TrainConfig) {
-    let TrainConfig { steps, decay_start, decay_steps, .. } = *train;
-    if decay_steps > 0 && decay_start + decay_steps > steps {
-        tracing::warn!(
-            "the learning rate falls from step {decay_start} to step {}, but the last step is {steps}: a run of this length \
-             draws better with --set train.decay_start={} --set train.decay_steps={}",
-            decay_start + decay_steps,
-            steps * 2 / 5,
-            steps - steps * 2 / 5,
-        );
-    }
 }
 
 /// For a run that goes on, at its first step still: the checkpoint is not read here.

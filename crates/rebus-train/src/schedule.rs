@@ -22,6 +22,21 @@ pub fn learning_rate(config: &TrainConfig, step: u64) -> f64 {
     config.learning_rate * warm * decay
 }
 
+/// What to say of a run that ends before its rate has fallen: the fall is set apart from `steps`, so one that is made
+/// shorter misses it.
+pub(crate) fn cut_short(config: &TrainConfig) -> Option<String> {
+    let TrainConfig { steps, warmup_steps, decay_start, decay_steps, .. } = *config;
+    let end = decay_start.saturating_add(decay_steps);
+    (decay_steps > 0 && steps > warmup_steps && end > steps).then(|| {
+        let start = steps * 2 / 5;
+        format!(
+            "the learning rate falls from step {decay_start} to step {end}, but the last step is {steps}: a run of this \
+             length draws better with --set train.decay_start={start} --set train.decay_steps={}",
+            steps - start
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -52,6 +67,17 @@ mod tests {
     fn without_a_horizon_it_is_constant_after_the_warm_up() {
         let config = TrainConfig { decay_steps: 0, ..config() };
         assert_eq!(learning_rate(&config, 1_000_000), 2.0);
+    }
+
+    #[test]
+    fn a_run_that_ends_before_its_rate_has_fallen_is_warned_with_keys_that_fit() {
+        let run = |steps| TrainConfig { steps, ..config() };
+        let warning = cut_short(&run(50)).unwrap();
+        assert!(warning.contains("train.decay_start=20 --set train.decay_steps=30"), "{warning}");
+        assert_eq!(cut_short(&TrainConfig { decay_start: 20, decay_steps: 30, ..run(50) }), None);
+        assert_eq!(cut_short(&run(110)), None);
+        assert_eq!(cut_short(&run(4)), None, "nothing but a warm-up");
+        assert_eq!(cut_short(&TrainConfig { decay_steps: 0, ..run(50) }), None);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Parquet files as Hugging Face `datasets` writes them: a picture is a struct of `bytes` and `path`, or a plain
 //! binary column. Row groups are decoded when they are needed and a few are kept; the collection itself is never in
-//! memory. Where there is no column `text`, the names of the first column of class labels are the captions.
+//! memory. Where no column holds texts, the names of the first column of class labels are the captions.
 
 use std::{
     ops::Range,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
 
-/// The column of captions.
+/// The column that class labels' names make.
 const TEXT: &str = "text";
 /// A row group larger than this is read in parts.
 const PART_BYTES: usize = 64 << 20;
@@ -98,10 +98,10 @@ impl Parquet {
         for path in paths {
             rows = opened.add(path, rows, part_bytes)?;
         }
-        match opened.schema.get(TEXT) {
-            Some(_) => opened.classes = None,
-            None if opened.classes.is_some() => drop(opened.schema.observe(TEXT, ColumnKind::Text)),
-            None => {}
+        if opened.schema.columns().iter().any(|column| column.kind == ColumnKind::Text) {
+            opened.classes = None;
+        } else if opened.classes.is_some() {
+            opened.schema.observe(TEXT, ColumnKind::Text);
         }
         opened.columns = opened.schema.columns();
         Ok(opened)
@@ -352,9 +352,10 @@ mod tests {
         );
 
         let own: ArrayRef = Arc::new(StringArray::from(vec!["own"; 4]));
-        write(&path, vec![("label", labels()), ("text", own)]);
+        write(&path, vec![("label", labels()), ("title", own)]);
         let opened = Parquet::open(&path, vec![path.clone()], 0).unwrap();
-        assert_eq!(opened.captions(0).unwrap().fields["text"], Field::Text("own".into()));
+        assert!(!opened.captions(0).unwrap().fields.contains_key("text"));
+        assert!(!opened.columns().iter().any(|column| column.name == "text"));
     }
 
     fn images(cells: &[(Option<&[u8]>, Option<&str>)]) -> ArrayRef {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use rebus_data::{Batch, Tokenizer, random::uniform};
 use rebus_nn::{
-    Init,
+    Init, kernels,
     optim::{Learner, Snapshot},
     random::{Key, Purpose, normal},
 };
@@ -47,11 +47,11 @@ impl FlowExample {
     pub fn losses(self, network: &FlowNetwork, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
         let text = network.text.forward(self.captions);
         let predicted = network.forward(self.x_t.clone(), self.times.clone(), &text);
-        let velocity = (predicted.clone() - self.velocity).square().mean();
+        let velocity = kernels::mean((predicted.clone() - self.velocity).square());
         let pair = (pair_weight > 0.0).then(|| {
             let count = self.times.dims()[0];
             let ahead = self.x_t - predicted * self.times.reshape([count, 1, 1, 1]);
-            (ahead - self.pictures).abs().mean()
+            kernels::mean((ahead - self.pictures).abs())
         });
         (velocity, pair)
     }

@@ -12,6 +12,7 @@ use super::{
     lanes::Lanes,
     op::{self, Kernel},
     rows, run,
+    sum::by_chunks,
 };
 
 /// Numbers that one task takes.
@@ -79,9 +80,7 @@ impl OptimizerOps for Flex {
     }
 
     fn square_sums(tensor: FlexTensor) -> FlexTensor {
-        let tensor = op::contiguous(tensor);
-        let chunks = run::numbers(&tensor).par_chunks(CHUNK);
-        let sums: Vec<f32> = chunks.map(|chunk| run::dispatch(Squares(chunk))).collect();
+        let sums = by_chunks(run::numbers(&op::contiguous(tensor)), true);
         let count = sums.len();
         run::tensor(sums, &[count])
     }
@@ -136,21 +135,6 @@ impl WithSimd for Move<'_> {
                 (m / deviation).mul_add(rate, w * kept)
             },
         );
-    }
-}
-
-struct Squares<'a>(&'a [f32]);
-
-impl WithSimd for Squares<'_> {
-    type Output = f32;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        rows::sum(
-            simd,
-            [self.0],
-            #[inline(always)]
-            |[x]| x * x,
-        )
     }
 }
 

@@ -10,7 +10,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    conv3x3_weight::{gradient_of_weight, sum_of_planes},
+    channels::sum_of_planes,
+    conv3x3_weight::gradient_of_weight,
     lanes::Lanes,
     matrix::{self, VECTORS},
     op::{self, Kernel},

@@ -1,4 +1,4 @@
-//! The gradients of a 3x3 convolution's kernels and biases.
+//! The gradient of a 3x3 convolution's kernels.
 //!
 //! The gradient of the kernels sums over tiles, and so lanes hold channels: input patches and gradient tiles are
 //! transformed, and for each of the 36 points their outer products are added up, tile by tile in their order, whatever
@@ -13,7 +13,6 @@ use rayon::prelude::*;
 use super::{
     lanes::Lanes,
     matrix, run,
-    sum::SumOf,
     tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
     winograd::{Input, OutputAdjoint, PATCH, POINTS, TILE, Transform, WeightAdjoint},
 };
@@ -183,22 +182,4 @@ impl WithSimd for Unpack<'_> {
             }
         }
     }
-}
-
-/// `[channels]`: the sum over pictures and places.
-pub(super) fn sum_of_planes(gradient: &FlexTensor) -> FlexTensor {
-    let [_, channels, height, width] = run::sides(gradient);
-    let plane = height * width;
-    let mut sums = vec![0.0; channels];
-    let planes = run::numbers(gradient);
-    sums.par_iter_mut()
-        .with_min_len(run::pieces_a_task(planes.len() / channels.max(1)))
-        .enumerate()
-        .for_each(|(channel, sum)| {
-            *sum = planes
-                .chunks_exact(channels * plane)
-                .map(|picture| run::dispatch(SumOf(&picture[channel * plane..][..plane])))
-                .sum();
-        });
-    run::tensor(sums, &[channels])
 }

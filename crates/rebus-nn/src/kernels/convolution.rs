@@ -11,7 +11,7 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
 
 use super::{
-    conv3x3_weight::sum_of_planes,
+    channels::sum_of_planes,
     matrix::{Matrix, MatrixMut, multiply, multiply_add},
     op::{self, Kernel},
     run,

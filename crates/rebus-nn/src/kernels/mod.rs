@@ -21,6 +21,8 @@ mod attention;
 #[cfg(feature = "cpu")]
 mod batch_norm;
 #[cfg(feature = "cpu")]
+mod channels;
+#[cfg(feature = "cpu")]
 mod conv3x3;
 #[cfg(feature = "cpu")]
 mod conv3x3_weight;
@@ -200,6 +202,12 @@ pub fn sum<const D: usize>(input: Tensor<D>) -> Tensor<1> {
         return sum::sum(input);
     }
     plain::sum(input)
+}
+
+/// The mean of all numbers, `[1]`.
+pub fn mean<const D: usize>(input: Tensor<D>) -> Tensor<1> {
+    let count = input.dims().iter().product::<usize>();
+    sum(input) / count as f64
 }
 
 /// What a step of AdamW (Loshchilov and Hutter 2019, algorithm 2) does to a weight.

@@ -1,10 +1,12 @@
-//! The sum of all numbers, whose gradient is one number everywhere.
+//! Sums of many numbers in an order that depends on how many there are; and the sum of all numbers as an operation, whose
+//! gradient is one number everywhere.
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    lanes::Lanes,
     op::{self, Kernel},
     rows, run,
 };
@@ -22,9 +24,7 @@ struct Sum;
 
 impl Kernel<1> for Sum {
     fn forward(&self, [input]: [&FlexTensor; 1]) -> FlexTensor {
-        let chunks = run::numbers(input).par_chunks(CHUNK);
-        let sums: Vec<f32> = chunks.map(|chunk| run::dispatch(SumOf(chunk))).collect();
-        let total: f64 = sums.into_iter().map(f64::from).sum();
+        let total: f64 = by_chunks(run::numbers(input), false).into_iter().map(f64::from).sum();
         run::tensor(vec![total as f32], &[1])
     }
 
@@ -44,18 +44,40 @@ impl Kernel<1> for Sum {
     }
 }
 
-/// The sum of a row.
-pub(super) struct SumOf<'a>(pub &'a [f32]);
+/// The sum of each chunk's numbers, or of their squares.
+pub(super) fn by_chunks(numbers: &[f32], squared: bool) -> Vec<f32> {
+    numbers.par_chunks(CHUNK).map(|chunk| distances(chunk, 0.0, squared)).collect()
+}
 
-impl WithSimd for SumOf<'_> {
+/// The sum of a row's distances from a number, or of their squares.
+pub(super) fn distances(row: &[f32], center: f32, squared: bool) -> f32 {
+    run::dispatch(Distances { row, center, squared })
+}
+
+struct Distances<'a> {
+    row: &'a [f32],
+    center: f32,
+    squared: bool,
+}
+
+impl WithSimd for Distances<'_> {
     type Output = f32;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let center = Lanes::splat(simd, self.center);
+        if self.squared {
+            return rows::sum(
+                simd,
+                [self.row],
+                #[inline(always)]
+                |[x]| (x - center) * (x - center),
+            );
+        }
         rows::sum(
             simd,
-            [self.0],
+            [self.row],
             #[inline(always)]
-            |[x]| x,
+            |[x]| x - center,
         )
     }
 }

@@ -1,7 +1,7 @@
 //! The two losses, from networks, pictures, tokens and noise alone.
 
 use burn::tensor::Tensor;
-use rebus_nn::resample;
+use rebus_nn::{kernels, resample};
 
 use super::{Discriminator, Generator, ModernObjectiveConfig};
 use crate::{
@@ -117,7 +117,7 @@ pub fn generator_loss(
     let fake = judge(task.augmentation.1.apply(drawn.clone()));
     let pair = (settings.pair_weight > 0.0).then(|| {
         let small = |pictures: Tensor<4>| resample::downsample_mean(pictures, settings.pair_factor);
-        (small(drawn) - small(task.real)).abs().mean() * settings.pair_weight
+        kernels::mean((small(drawn) - small(task.real)).abs()) * settings.pair_weight
     });
     (pairing(fake, real).mean(), pair)
 }
