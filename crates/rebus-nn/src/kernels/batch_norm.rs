@@ -3,7 +3,6 @@
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{
     channels::Channels,
