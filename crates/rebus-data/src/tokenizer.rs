@@ -1,16 +1,23 @@
-//! Texts as token numbers: byte-level pairs learned from a collection's captions, or a tokenizer that is given.
+//! Texts as token numbers: words and byte-level pairs learned from a collection's captions, or a tokenizer that is
+//! given.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use tokenizers::{
-    AddedToken, PaddingParams, PostProcessor, TruncationDirection,
-    models::{
-        TrainerWrapper,
-        bpe::{BPE, BpeTrainer},
+    AddedToken, Normalizer, OffsetReferential, OffsetType, PaddingParams, PostProcessor, PreTokenizedString,
+    PreTokenizer, SplitDelimiterBehavior, TruncationDirection, decoders,
+    models::bpe::{BPE, BpeTrainer},
+    normalizers,
+    pre_tokenizers::{
+        self,
+        byte_level::ByteLevel,
+        split::{Split, SplitPattern},
     },
-    normalizers::{Lowercase, NFC, Sequence},
-    pre_tokenizers::byte_level::ByteLevel,
     processors::template::TemplateProcessing,
 };
 
@@ -36,7 +43,7 @@ pub struct TokenizerConfig {
     pub file: Option<PathBuf>,
     /// The most tokens to learn, the 256 bytes and 3 special ones included.
     pub vocab_size: usize,
-    /// How often a pair must occur to become a token.
+    /// How often a pair or a word must occur to become a token.
     pub min_frequency: u64,
 }
 
@@ -109,39 +116,74 @@ impl Tokenizer {
         }
     }
 
-    /// Learns byte pairs (Sennrich et al. 2016) over the bytes of lowercase NFC text, so that no text in any
-    /// language is unknown. The same captions give the same tokenizer, whatever their order.
+    /// Learns from lowercase NFC text. A quarter of the tokens are byte pairs (Sennrich et al. 2016), so that no text
+    /// in any language is unknown; the rest are whole words, the most frequent first, so that the model has one vector
+    /// for a thing that is rarely named. A Chinese character is a word. The same captions give the same tokenizer,
+    /// whatever their order.
     ///
     /// # Errors
     /// The configuration is invalid.
     pub fn train(
         config: &TokenizerConfig,
-        captions: impl Iterator<Item = String> + Send,
+        captions: impl Iterator<Item = String>,
     ) -> Result<Self, DataError> {
         config.validate()?;
-        let failed = |error: tokenizers::Error| wrong("cannot be trained", error);
-        let mut inner = tokenizers::Tokenizer::new(BPE::default());
-        let normalizer = Sequence::new(vec![Lowercase.into(), NFC.into()]);
-        inner.with_normalizer(Some(normalizer)).map_err(failed)?;
-        inner.with_pre_tokenizer(Some(ByteLevel::default().add_prefix_space(false)));
-        inner.with_decoder(Some(ByteLevel::default()));
+        Self::learn(config, captions).map_err(|error| wrong("cannot be trained", error))
+    }
+
+    fn learn(
+        config: &TokenizerConfig,
+        captions: impl Iterator<Item = String>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        // A word is the same at the start of a text as behind a space.
+        let space = normalizers::Prepend::new(" ".to_string());
+        let normalizer = normalizers::Sequence::new(vec![
+            normalizers::Lowercase.into(),
+            normalizers::NFC.into(),
+            space.into(),
+        ]);
+        let bytes = ByteLevel::default().add_prefix_space(false);
+        let characters = SplitPattern::Regex(r"\p{Han}".to_string());
+        let characters = Split::new(characters, SplitDelimiterBehavior::Isolated, false)?;
+        let splitter = pre_tokenizers::sequence::Sequence::new(vec![characters.into(), bytes.into()]);
+        let strip = decoders::strip::Strip::new(' ', 1, 0);
+
+        let mut words = BTreeMap::<String, u64>::new();
+        for caption in captions {
+            let mut text = caption.into();
+            normalizer.normalize(&mut text)?;
+            let mut text = PreTokenizedString::from(text);
+            splitter.pre_tokenize(&mut text)?;
+            for (word, ..) in text.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+                *words.entry(word.to_string()).or_default() += 1;
+            }
+        }
+
+        let specials = [PAD, BOS, EOS].map(|token| AddedToken::from(token, true));
         let trainer = BpeTrainer::builder()
             .show_progress(false)
-            .vocab_size(config.vocab_size)
+            .vocab_size(SMALLEST_VOCABULARY + (config.vocab_size - SMALLEST_VOCABULARY) / 4)
             .min_frequency(config.min_frequency)
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens([PAD, BOS, EOS].map(|token| AddedToken::from(token, true)).to_vec())
+            .special_tokens(specials.to_vec())
             .build();
-        inner.train(&mut TrainerWrapper::BpeTrainer(trainer), captions).map_err(failed)?;
-        let marks = [PAD, BOS, EOS].map(|token| (token.to_string(), inner.token_to_id(token).unwrap_or(0)));
+        let mut pairs = BPE::default();
+        trainer.do_train(
+            &words.iter().map(|(word, &count)| (word.as_str().into(), count)).collect(),
+            &mut pairs,
+        )?;
+        let mut inner = tokenizers::Tokenizer::new(with_words(&pairs, words, config)?);
+        inner.add_special_tokens(specials.clone())?;
+        let id = |token: &str| (token.to_string(), inner.token_to_id(token).unwrap_or(0));
         let template = TemplateProcessing::builder()
-            .try_single(format!("{BOS} $A {EOS}"))
-            .and_then(|builder| {
-                builder.special_tokens(marks.to_vec()).build().map_err(|error| error.to_string())
-            })
-            .map_err(|error| wrong("cannot be trained", error))?;
+            .try_single(format!("{BOS} $A {EOS}"))?
+            .special_tokens([PAD, BOS, EOS].map(id).to_vec())
+            .build()?;
+        inner.with_normalizer(Some(normalizer))?;
+        inner.with_pre_tokenizer(Some(splitter));
+        inner.with_decoder(Some(decoders::sequence::Sequence::new(vec![bytes.into(), strip.into()])));
         inner.with_post_processor(Some(template));
-        Self::new(inner, None, "just trained")
+        Ok(Self::new(inner, None, "just trained")?)
     }
 
     /// Loads a `tokenizer.json` of any kind that the `tokenizers` crate reads.
@@ -287,6 +329,29 @@ impl Tokenizer {
         inner.set_encode_special_tokens(true);
         Ok(Self { inner, pad })
     }
+}
+
+/// Byte pairs that give way to whole words, the most frequent first, until the vocabulary is full.
+fn with_words(
+    pairs: &BPE,
+    words: BTreeMap<String, u64>,
+    config: &TokenizerConfig,
+) -> Result<BPE, serde_json::Error> {
+    let mut known = pairs.get_vocab();
+    let mut words: Vec<_> = words.into_iter().filter(|(_, count)| *count >= config.min_frequency).collect();
+    words.sort_by_key(|(_, count)| Reverse(*count)); // stable: of equal counts by name
+    for (word, _) in words {
+        let next = known.len();
+        if next == config.vocab_size {
+            break;
+        }
+        known.entry(word).or_insert(next as u32);
+    }
+    // The crate keeps a trained model's merges to itself, but for its JSON.
+    let mut model = serde_json::to_value(pairs)?;
+    model["vocab"] = serde_json::json!(known);
+    model["ignore_merges"] = true.into();
+    serde_json::from_str(&model.to_string())
 }
 
 fn wrong(place: &str, error: impl ToString) -> DataError {
