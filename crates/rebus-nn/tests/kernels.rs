@@ -235,22 +235,23 @@ fn a_picture_has_the_same_bits_alone_and_among_others() {
     }
 }
 
+const STEP: AdamWStep = AdamWStep {
+    learning_rate: 0.01,
+    beta_1: 0.9,
+    beta_2: 0.99,
+    epsilon: 1e-8,
+    weight_decay: 0.1,
+    gradient_scale: 0.5,
+    time: 3,
+};
+
 #[test]
 fn a_step_of_adamw() {
-    let step = AdamWStep {
-        learning_rate: 0.01,
-        beta_1: 0.9,
-        beta_2: 0.99,
-        epsilon: 1e-8,
-        weight_decay: 0.1,
-        gradient_scale: 0.5,
-        time: 3,
-    };
     for length in [1, 7, 40_000] {
         let run = |dtype: FloatDType| {
             let [weight, gradient, first] = [1, 2, 3].map(|seed| noise([length], seed).cast(dtype));
             let second = noise([length], 4).square().cast(dtype);
-            kernels::adamw(weight, gradient, first, second, step)
+            kernels::adamw(weight, gradient, first, second, STEP)
         };
         for (fast, exact) in run(FloatDType::F32).into_iter().zip(run(FloatDType::F64)) {
             assert!(error(fast, exact) < 1e-6);
@@ -275,6 +276,25 @@ fn square_sums_and_blends() {
     assert!((kernels::square_sum(old.clone()) / exact - 1.0).abs() < 1e-6);
     let blended = kernels::blend(old.clone(), new.clone(), 0.75);
     assert!(error(blended, old * 0.75 + new * 0.25) < 1e-6);
+}
+
+/// What somebody else holds is not written over, nor are the numbers around a part of a tensor.
+#[test]
+fn numbers_that_others_hold_stay() {
+    let step = AdamWStep { time: 1, ..STEP };
+    let whole = [1, 2, 3, 4].map(|seed| noise([3_000], seed).abs());
+    let before = whole.each_ref().map(|tensor| tensor.clone().into_data());
+    let part = whole.each_ref().map(|tensor| tensor.clone().narrow(0, 1_000, 777));
+    let alone = part.each_ref().map(|tensor| Tensor::from_data(tensor.clone().into_data(), &Device::flex()));
+    let [weight, gradient, first, second] = part.clone();
+    let moved = kernels::adamw(weight, gradient, first, second, step);
+    let blended = kernels::blend(part[0].clone(), part[1].clone(), 0.5);
+    let [weight, gradient, first, second] = alone.clone();
+    let moved_alone = kernels::adamw(weight, gradient, first, second, step);
+    assert_eq!(moved.map(Tensor::into_data), moved_alone.map(Tensor::into_data));
+    let [old, new, ..] = alone;
+    assert_eq!(blended.into_data(), kernels::blend(old, new, 0.5).into_data());
+    assert_eq!(whole.map(Tensor::into_data), before);
 }
 
 #[test]

@@ -173,8 +173,8 @@ fn operation(name: &str) -> Row {
         }
         // A step over 4 million weights, without the norm.
         "adamw" => {
-            let mut tensors = [1, 2, 3, 4].map(|seed| noise([1 << 22], seed).inner());
-            tensors[3] = tensors[3].clone().square();
+            let [weight, gradient, first, second] = [1, 2, 3, 4].map(|seed| noise([1 << 22], seed).inner());
+            let mut moving = Some([weight, first, second.square()]);
             let step = AdamWStep {
                 learning_rate: 1e-4,
                 beta_1: 0.9,
@@ -186,10 +186,9 @@ fn operation(name: &str) -> Row {
             };
             Box::new(move || {
                 timed(|| {
-                    let [weight, gradient, first, second] = tensors.clone();
-                    let [weight, first, second] =
-                        kernels::adamw(weight, gradient.clone(), first, second, step);
-                    tensors = [weight, gradient, first, second];
+                    moving = moving.take().map(|[weight, first, second]| {
+                        kernels::adamw(weight, gradient.clone(), first, second, step)
+                    });
                 })
             })
         }

@@ -1,4 +1,5 @@
-//! A step of AdamW and the norm before it, each in one pass over the numbers; and the moving average of weights.
+//! A step of AdamW, the norm before it and the moving average behind it, each in one pass over the numbers. What nobody
+//! else holds is written over, since new memory for every weight costs more than the arithmetic.
 
 use burn::{
     backend::{Backend, Dispatch, Flex, backend_extension, flex::FlexTensor, tensor::FloatTensor},
@@ -7,16 +8,10 @@ use burn::{
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{
-    AdamWStep,
-    lanes::Lanes,
-    op::{self, Kernel},
-    rows, run,
-    sum::by_chunks,
-};
+use super::{AdamWStep, lanes::Lanes, op, rows, run, sum::by_chunks};
 
-/// Numbers that one task takes.
-const CHUNK: usize = 16 * 1024;
+/// Numbers that one task takes; four rows of them stay near the processor.
+const CHUNK: usize = 8 * 1024;
 
 /// Weight, mean gradient and mean squared gradient after a step, on the processor.
 pub(super) fn adamw(tensors: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
@@ -34,7 +29,8 @@ pub(super) fn square_sum(tensor: Tensor<1>) -> f64 {
 
 /// `old * share + new * (1 - share)`, on the processor.
 pub(super) fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
-    op::apply2(Blend(share as f32), old, new)
+    let (old, new) = (old.into_dispatch(), new.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as OptimizerOps>::blend(old, new, share))
 }
 
 #[backend_extension(Flex)]
@@ -49,6 +45,8 @@ pub trait OptimizerOps: Backend {
 
     /// One sum a chunk, so that many numbers do not lose the small ones.
     fn square_sums(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn blend(old: FloatTensor<Self>, new: FloatTensor<Self>, share: f64) -> FloatTensor<Self>;
 }
 
 impl OptimizerOps for Flex {
@@ -59,30 +57,32 @@ impl OptimizerOps for Flex {
         second: FlexTensor,
         step: AdamWStep,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        let old = [weight, gradient, first, second].map(op::contiguous);
-        let [weight, gradient, first, second] = old.each_ref().map(run::numbers);
-        let length = weight.len();
-        let mut moved = vec![0.0; length];
-        let mut new_first = vec![0.0; length];
-        let mut new_second = vec![0.0; length];
-        moved
-            .par_chunks_mut(CHUNK)
-            .zip(new_first.par_chunks_mut(CHUNK))
-            .zip(new_second.par_chunks_mut(CHUNK))
-            .enumerate()
-            .for_each(|(index, ((moved, new_first), new_second))| {
-                let range = index * CHUNK..index * CHUNK + moved.len();
-                let old = [weight, gradient, first, second].map(|numbers| &numbers[range.clone()]);
-                run::dispatch(Move { old, new: [moved, new_first, new_second], step });
-            });
-        let sides = [length];
-        (run::tensor(moved, &sides), run::tensor(new_first, &sides), run::tensor(new_second, &sides))
+        let gradient = op::contiguous(gradient);
+        let gradient = run::numbers(&gradient);
+        let [mut weight, mut first, mut second] = [weight, first, second].map(op::contiguous);
+        let moving = [&mut weight, &mut first, &mut second].map(run::numbers_mut);
+        assert!(moving.iter().all(|numbers| numbers.len() == gradient.len()), "tensors of different lengths");
+        let [weights, firsts, seconds] = moving.map(|numbers| numbers.par_chunks_mut(CHUNK));
+        let chunks = weights.zip(firsts).zip(seconds).zip(gradient.par_chunks(CHUNK));
+        chunks.for_each(|(((weight, first), second), gradient)| {
+            run::dispatch(Move { weight, first, second, gradient, step });
+        });
+        (weight, first, second)
     }
 
     fn square_sums(tensor: FlexTensor) -> FlexTensor {
         let sums = by_chunks(run::numbers(&op::contiguous(tensor)), true);
         let count = sums.len();
         run::tensor(sums, &[count])
+    }
+
+    fn blend(old: FlexTensor, new: FlexTensor, share: f64) -> FlexTensor {
+        let [mut old, new] = [old, new].map(op::contiguous);
+        let (moving, new) = (run::numbers_mut(&mut old), run::numbers(&new));
+        assert_eq!(moving.len(), new.len(), "tensors of different lengths");
+        let chunks = moving.par_chunks_mut(CHUNK).zip(new.par_chunks(CHUNK));
+        chunks.for_each(|(old, new)| run::dispatch(Blend { old, new, share }));
+        old
     }
 }
 
@@ -92,8 +92,10 @@ fn splat<S: Simd>(simd: S, value: f64) -> Lanes<S> {
 }
 
 struct Move<'a> {
-    old: [&'a [f32]; 4],
-    new: [&'a mut [f32]; 3],
+    weight: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    gradient: &'a [f32],
     step: AdamWStep,
 }
 
@@ -101,23 +103,23 @@ impl WithSimd for Move<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { old: [weight, gradient, first, second], new: [moved, new_first, new_second], step } = self;
+        let Self { weight, first, second, gradient, step } = self;
         let (beta_1, beta_2) = (splat(simd, step.beta_1), splat(simd, step.beta_2));
         let rest_1 = splat(simd, (1.0 - step.beta_1) * step.gradient_scale);
         let rest_2 = splat(simd, (1.0 - step.beta_2) * step.gradient_scale * step.gradient_scale);
-        rows::fill(
+        rows::update(
             simd,
-            new_first,
-            [first, gradient],
+            first,
+            [gradient],
             #[inline(always)]
-            |[m, g]| m.mul_add(beta_1, g * rest_1),
+            |m, [g]| m.mul_add(beta_1, g * rest_1),
         );
-        rows::fill(
+        rows::update(
             simd,
-            new_second,
-            [second, gradient],
+            second,
+            [gradient],
             #[inline(always)]
-            |[v, g]| v.mul_add(beta_2, g * g * rest_2),
+            |v, [g]| v.mul_add(beta_2, g * g * rest_2),
         );
 
         let time = step.time as i32;
@@ -125,12 +127,12 @@ impl WithSimd for Move<'_> {
         let unbias = splat(simd, (1.0 - step.beta_2.powi(time)).sqrt().recip());
         let epsilon = splat(simd, step.epsilon);
         let kept = splat(simd, 1.0 - step.learning_rate * step.weight_decay);
-        rows::fill(
+        rows::update(
             simd,
-            moved,
-            [weight, new_first, new_second],
+            weight,
+            [first, second],
             #[inline(always)]
-            |[w, m, v]| {
+            |w, [m, v]| {
                 let deviation = v.sqrt().mul_add(unbias, epsilon);
                 (m / deviation).mul_add(rate, w * kept)
             },
@@ -138,39 +140,23 @@ impl WithSimd for Move<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Blend(f32);
-
-impl run::Formula<2> for Blend {
-    #[inline(always)]
-    fn apply<S: Simd>(self, [old, new]: [Lanes<S>; 2]) -> Lanes<S> {
-        (old - new).mul_add(Lanes::splat(old.0, self.0), new)
-    }
+struct Blend<'a> {
+    old: &'a mut [f32],
+    new: &'a [f32],
+    share: f64,
 }
 
-/// A number times a constant.
-#[derive(Clone, Copy)]
-struct Times(f32);
-
-impl run::Formula<1> for Times {
+impl WithSimd for Blend<'_> {
+    type Output = ();
     #[inline(always)]
-    fn apply<S: Simd>(self, [x]: [Lanes<S>; 1]) -> Lanes<S> {
-        x * self.0
-    }
-}
-
-impl Kernel<2> for Blend {
-    fn forward(&self, [old, new]: [&FlexTensor; 2]) -> FlexTensor {
-        run::tensor_like(run::each(*self, [run::numbers(old), run::numbers(new)]), old)
-    }
-
-    fn backward(
-        &self,
-        _inputs: [&FlexTensor; 2],
-        gradient: &FlexTensor,
-        wanted: [bool; 2],
-    ) -> [Option<FlexTensor>; 2] {
-        let times = |factor| run::tensor_like(run::each(Times(factor), [run::numbers(gradient)]), gradient);
-        [wanted[0].then(|| times(self.0)), wanted[1].then(|| times(1.0 - self.0))]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let share = splat(simd, self.share);
+        rows::update(
+            simd,
+            self.old,
+            [self.new],
+            #[inline(always)]
+            |old, [new]| (old - new).mul_add(share, new),
+        );
     }
 }

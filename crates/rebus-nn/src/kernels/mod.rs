@@ -230,7 +230,7 @@ pub struct AdamWStep {
 }
 
 /// A step of AdamW: weight, mean gradient and mean squared gradient from those before and the gradient, all flat and
-/// no part of a graph.
+/// no part of a graph. Those that nobody else holds are written over.
 pub fn adamw(
     weight: Tensor<1>,
     gradient: Tensor<1>,
@@ -255,10 +255,10 @@ pub fn square_sum(tensor: Tensor<1>) -> f64 {
     plain::square_sum(tensor)
 }
 
-/// `old * share + new * (1 - share)`
+/// `old * share + new * (1 - share)`, no part of a graph; `old` is written over where nobody else holds it.
 pub fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
     #[cfg(feature = "cpu")]
-    if run::takes(&old) && run::takes(&new) {
+    if [&old, &new].into_iter().all(|tensor| run::takes(tensor) && !tensor.device().is_autodiff()) {
         return adamw::blend(old, new, share);
     }
     plain::blend(old, new, share)

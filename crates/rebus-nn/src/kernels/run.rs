@@ -56,6 +56,12 @@ pub(super) fn numbers(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice::<f32>().expect("32-bit numbers in a row")
 }
 
+/// As [`numbers`], to be written over: the tensor's own where no other shares them, else a copy.
+pub(super) fn numbers_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    let (start, count) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    &mut tensor.storage_mut::<f32>()[start..start + count]
+}
+
 /// The sides of a tensor, `D` of them.
 #[allow(clippy::expect_used, reason = "as above")]
 pub(super) fn sides<const D: usize>(tensor: &FlexTensor) -> [usize; D] {

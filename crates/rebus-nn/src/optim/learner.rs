@@ -56,11 +56,14 @@ impl<M: Module> Learner<M> {
     /// Moves the weights by the gradients that wait, and the average after them. Returns the gradients' norm.
     pub fn update(&mut self, learning_rate: f64) -> f64 {
         let gradients = self.gradients.grads();
-        let (module, norm) = self.optimizer.step(self.module.clone(), gradients, learning_rate);
+        // Each network is taken out while it changes, the other in its place: what nobody else holds is written over.
+        let module = std::mem::replace(&mut self.module, self.average.clone());
+        let (module, norm) = self.optimizer.step(module, gradients, learning_rate);
         self.module = module;
         self.updates += 1;
         let decay = self.average_config.decay_at(self.updates);
-        self.average = blend(self.average.clone(), &self.module, decay);
+        let average = std::mem::replace(&mut self.average, self.module.clone());
+        self.average = blend(average, &self.module, decay);
         norm
     }
 
