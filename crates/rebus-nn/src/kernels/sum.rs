@@ -60,24 +60,34 @@ struct Distances<'a> {
     squared: bool,
 }
 
+/// Numbers that are added up in 32 bits, before 64 take over: where a vector is one number, a longer sum would lose more
+/// than the kernels may.
+const IN_SHORT: usize = 512;
+
 impl WithSimd for Distances<'_> {
     type Output = f32;
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
         let center = Lanes::splat(simd, self.center);
-        if self.squared {
-            return rows::sum(
-                simd,
-                [self.row],
-                #[inline(always)]
-                |[x]| (x - center) * (x - center),
-            );
+        let mut total = 0.0;
+        for part in self.row.chunks(IN_SHORT) {
+            let sum = if self.squared {
+                rows::sum(
+                    simd,
+                    [part],
+                    #[inline(always)]
+                    |[x]| (x - center) * (x - center),
+                )
+            } else {
+                rows::sum(
+                    simd,
+                    [part],
+                    #[inline(always)]
+                    |[x]| x - center,
+                )
+            };
+            total += f64::from(sum);
         }
-        rows::sum(
-            simd,
-            [self.row],
-            #[inline(always)]
-            |[x]| x - center,
-        )
+        total as f32
     }
 }
