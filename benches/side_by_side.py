@@ -344,13 +344,37 @@ def torch_row(row):
     return decoding(row) if row == "decode" else operation(row)
 
 
+# PyTorch's threads go on spinning for some 200 ms after their work, which would be taken from whoever comes next.
+REST = 0.3
+
+
+def burst(work):
+    """Milliseconds of work that others have left the processor to, and that has found its threads and pages again."""
+    time.sleep(REST)
+    work()
+    start, times = time.perf_counter(), []
+    while not times or time.perf_counter() - start < 0.1:
+        times.append(work())
+    return statistics.median(times)
+
+
+def once(work):
+    """Milliseconds of a whole process."""
+    time.sleep(REST)
+    return work()
+
+
 def compare(rebus, row, rounds):
     ways = torch_row(row)
     ours, theirs = [], {way: [] for way in ways}
-    for turn in range(rounds + 2):
-        mine = rebus_draws(rebus.binary) if row == DRAW else rebus.run(row)
-        others = {way: work() if row == DRAW else timed(work) for way, work in ways.items()}
-        if turn >= 2:  # the first two warm up
+    for turn in range(rounds + 1):
+        if row == DRAW:
+            mine = once(lambda: rebus_draws(rebus.binary))
+            others = {way: once(work) for way, work in ways.items()}
+        else:
+            mine = burst(lambda: rebus.run(row))
+            others = {way: burst(lambda: timed(work)) for way, work in ways.items()}
+        if turn >= 1:  # the first warms up
             ours.append(mine)
             for way, milliseconds in others.items():
                 theirs[way].append(milliseconds)

@@ -100,6 +100,9 @@ pub fn generate(
     Ok(result)
 }
 
+/// Characters of what was cut off a prompt that a warning shows.
+const MOST_SHOWN: usize = 60;
+
 /// What was asked for and will not be done.
 fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskError> {
     let Some(options) = model.generate().map(|generator| generator.options()) else { return Ok(vec![]) };
@@ -119,8 +122,13 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskE
     if let Some(conditioner) = model.conditioner() {
         for prompt in task.prompts.iter().chain(&task.negative_prompt) {
             if let Some(rest) = conditioner.truncation(prompt)? {
-                warnings
-                    .push(format!("the prompt is longer than the model reads; this was cut off: \"{rest}\""));
+                let (shown, dots) = match rest.char_indices().nth(MOST_SHOWN) {
+                    Some((end, _)) => (&rest[..end], "…"),
+                    None => (rest.as_str(), ""),
+                };
+                warnings.push(format!(
+                    "the prompt is longer than the model reads; this was cut off: \"{shown}{dots}\""
+                ));
             }
         }
     }

@@ -95,7 +95,7 @@ pub enum TrainError {
 
     /// A folder without `run.toml`; the user named the wrong folder, or meant to begin anew.
     #[error(
-        "{} is no run: it has no run.toml. Name the folder of a run, or leave --resume out to begin one there",
+        "{} is no run: it has no run.toml. Name the folder of a run, or begin one there by `rebus train --run`",
         run.display()
     )]
     NoRun {

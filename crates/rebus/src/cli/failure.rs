@@ -48,11 +48,30 @@ impl Failure {
     /// is the machine's.
     fn of(error: impl std::error::Error + Send + Sync + 'static, io: Option<io::ErrorKind>) -> Self {
         use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
-        let report = miette::Report::from_err(error);
+        let report = match io.and_then(way_out) {
+            Some(way_out) => miette::miette!("{error}. {way_out}"),
+            None => miette::Report::from_err(error),
+        };
         match io {
             None | Some(NotFound | NotADirectory | IsADirectory | InvalidInput) => Self::Input(report),
             Some(_) => Self::Failed(report),
         }
+    }
+}
+
+/// What to do about an I/O error, which says what could not be done and where, but not this.
+fn way_out(kind: io::ErrorKind) -> Option<&'static str> {
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    match kind {
+        NotFound | NotADirectory => Some("Check the path, or name another"),
+        PermissionDenied | ReadOnlyFilesystem => Some("Name another place, or change its permissions"),
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            Some("Make room, or name another place; what had been written before is whole")
+        }
+        _ => None,
     }
 }
 

@@ -22,7 +22,7 @@ fn things_that_are_not_there_are_named() {
     refused(at, &["train", "nothing.toml", "--data", "."], 2, &["nothing.toml"]);
     refused(at, &["train", "emoji-flou", "--data", "."], 2, &["emoji-flou", "emoji-flow"]);
     refused(at, &["generate", "sun", "--model", "nowhere"], 2, &["nowhere", "model.json", "rebus export"]);
-    refused(at, &["generate", "--prompts", "none.txt"], 2, &["none.txt"]);
+    refused(at, &["generate", "--prompts", "none.txt"], 2, &["none.txt", "Check the path"]);
     refused(at, &["train", "--run", "nowhere", "--resume"], 2, &["nowhere"]);
     refused(at, &["export", "nowhere"], 2, &["nowhere"]);
     refused(at, &["generate", "sun", "--device", "abacus"], 2, &["abacus", "cpu"]);
@@ -47,7 +47,11 @@ fn an_empty_prompt_is_a_wish_and_a_long_one_is_cut_with_a_warning() {
     let long = "apple ".repeat(200);
     let output = crate::rebus(folder.path(), &["generate", "", &long, "--seed", "1", "--steps", "1"]);
     assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cut off"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("cut off: \"apple apple") && said.contains("apple…\"") && said.len() < 400,
+        "{said}"
+    );
 }
 
 #[test]
@@ -132,7 +136,12 @@ fn damaged_models_are_refused_by_the_file() {
 fn a_place_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
-    refused(folder.path(), &["generate", "sun", "--steps", "1", "-o", "file/out"], 2, &["file/out"]);
+    refused(
+        folder.path(),
+        &["generate", "sun", "--steps", "1", "-o", "file/out"],
+        2,
+        &["file/out", "name another"],
+    );
 }
 
 /// A limit on the size of files stands for a full disk.
@@ -150,7 +159,7 @@ fn a_full_disk_is_an_error_of_the_machine_and_leaves_earlier_pictures_whole() {
         std::process::Command::new("bash").current_dir(at).args(["-c", line]).arg(program).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("out/"), "{said}");
+    assert!(said.contains("out/") && said.contains("name another place"), "{said}");
     assert_eq!(fs::read(&picture).unwrap(), before);
     assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 1, "nothing half-written is left");
 }
