@@ -118,6 +118,11 @@ def operation(row):
         return {"eager": lambda: grad(F.silu(flat), flat)}
     if row == "gelu":
         return {"eager": lambda: grad(F.gelu(flat, approximate="tanh"), flat)}
+    if row == "softmax":
+        weights = torch.randn(rows, 4 * width)
+        return {"eager": lambda: grad(F.softmax(flat, -1) * weights, flat)}
+    if row == "rms norm":
+        return {"eager": lambda: grad(F.rms_norm(x, (width,), scale), x, scale)}
     if row == "layer norm":
         return {"eager": lambda: grad(F.layer_norm(x, (width,), scale, shift), x, scale, shift)}
     if row == "group norm + silu":
@@ -135,6 +140,15 @@ def operation(row):
             weight = torch.randn(64, 64, 3, 3).to(memory_format=layout).requires_grad_()
             bias = torch.randn(64, requires_grad=True)
             return lambda: grad(F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=1), x, weight, bias)
+
+        return layouts(build)
+    if row.startswith("transposed"):
+
+        def build(layout):
+            x = torch.randn(16, 64, 16, 16).to(memory_format=layout).requires_grad_()
+            weight = torch.randn(64, 64, 4, 4).to(memory_format=layout).requires_grad_()
+            bias = torch.randn(64, requires_grad=True)
+            return lambda: grad(F.conv_transpose2d(x, weight, bias, stride=2, padding=1), x, weight, bias)
 
         return layouts(build)
     if row == "add":

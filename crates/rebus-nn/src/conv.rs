@@ -5,7 +5,10 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::{Init, kernels};
+use crate::{
+    Init,
+    kernels::{self, Activation, PackedWeight},
+};
 
 /// A convolution over `[batch, channel, height, width]`.
 #[derive(Module, Debug)]
@@ -18,6 +21,8 @@ pub struct Conv2d {
     stride: usize,
     #[module(skip)]
     padding: (usize, usize),
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl Conv2d {
@@ -53,7 +58,7 @@ impl Conv2d {
     fn from_weight(weight: Param<Tensor<4>>, init: &mut Init) -> Self {
         let [channels_out, _, kernel, _] = weight.dims();
         let bias = Some(init.constant([channels_out], 0.0));
-        Self { weight, bias, stride: 1, padding: (kernel / 2, kernel / 2) }
+        Self { weight, bias, stride: 1, padding: (kernel / 2, kernel / 2), packed: PackedWeight::default() }
     }
 
     /// Another stride, with the padding that goes before and after each side.
@@ -68,8 +73,18 @@ impl Conv2d {
 
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height / stride, width / stride]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.convolve(input, None)
+    }
+
+    /// The same with an activation behind it, which a kernel gives in the same pass.
+    pub fn activated(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        self.convolve(input, Some(activation))
+    }
+
+    fn convolve(&self, input: Tensor<4>, activation: Option<Activation>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        kernels::conv2d(input, self.weight.val(), bias, self.stride, self.padding)
+        let weight = self.weight.val();
+        kernels::conv2d_packed(input, weight, bias, self.stride, self.padding, activation, &self.packed)
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
 use rebus_nn::{
     burn,
-    kernels::{self, Activation, AdamWStep},
+    kernels::{self, Activation, AdamWStep, PackedWeight},
     random::{self, Key, Purpose},
 };
 
@@ -126,6 +126,26 @@ proptest! {
     }
 
     #[test]
+    fn rms_norms(rows in 1usize..200, width in 2usize..300) {
+        let inputs = (noise([rows, width], 1) * 3.0 + 1.0, noise([width], 2) + 1.0, noise([1], 3));
+        let found = errors(inputs, |x: Tensor<2>, scale, _| kernels::rms_norm(x, scale));
+        within(found, [1e-6, 4e-6, SUM, 0.0]);
+    }
+
+    #[test]
+    fn softmaxes(rows in 1usize..200, width in 1usize..300) {
+        let inputs = (noise([rows, width], 1) * 4.0, noise([1], 2), noise([1], 3));
+        within(errors(inputs, |x: Tensor<2>, _, _| kernels::softmax(x)), [1e-6, 1e-6, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn gated_adds(batch in 1usize..5, length in 1usize..70, width in 1usize..70) {
+        let shape = [batch, length, width];
+        let inputs = (noise(shape, 1), noise(shape, 2), noise([batch, width], 3));
+        within(errors(inputs, kernels::gated_add), [1e-6, 1e-6, 1e-6, SUM]);
+    }
+
+    #[test]
     fn convolutions(
         batch in 1usize..7,
         channels_in in 1usize..34,
@@ -139,7 +159,7 @@ proptest! {
                 noise([channels_out, channels_in, 3, 3], 2),
                 noise([channels_out], 3),
             ),
-            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1)),
+            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1), None),
         );
         within(found, [1e-5, 1e-5, 2e-5, SUM]);
     }
@@ -162,7 +182,25 @@ proptest! {
                 noise([channels_out, channels_in, kernel, kernel], 2),
                 noise([channels_out], 3),
             ),
-            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, (before, after)),
+            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, (before, after), None),
+        );
+        within(found, [1e-6, 1e-6, 2e-6, SUM]);
+    }
+
+    #[test]
+    fn transposed_convolutions(
+        (batch, channels_in, channels_out) in (1usize..7, 1usize..20, 1usize..40),
+        (height, width) in (1usize..12, 1usize..12),
+        (kernel, stride, before, after) in (2usize..5, 1usize..4, 0usize..2, 0usize..2),
+    ) {
+        let [height, width] = [height, width].map(|side| if kernel > before + after { side } else { side.max(3) });
+        let found = errors(
+            (
+                noise([batch, channels_in, height, width], 1),
+                noise([channels_in, channels_out, kernel, kernel], 2),
+                noise([channels_out], 3),
+            ),
+            |x, weight, bias| kernels::conv_transpose2d(x, weight, Some(bias), stride, (before, after)),
         );
         within(found, [1e-6, 1e-6, 2e-6, SUM]);
     }
@@ -214,19 +252,69 @@ fn a_key_that_does_not_count_has_no_say() {
     assert!(error(kernels::attention(query, key_value, bias, 2), few) < 1e-6);
 }
 
+/// Pictures wide enough for whole vectors of a row, many and few, with channels that fill no vector.
+#[test]
+fn convolutions_by_rows() {
+    for (batch, height, width) in [(1, 4, 16), (3, 8, 32), (5, 32, 32), (2, 16, 48)] {
+        let inputs = (noise([batch, 9, height, width], 1), noise([21, 9, 3, 3], 2), noise([21], 3));
+        let conv = |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1), None);
+        within(errors(inputs, conv), [1e-5, 1e-5, 2e-5, SUM]);
+    }
+}
+
 #[test]
 fn a_convolution_without_a_bias() {
     let found = errors((noise([3, 5, 9, 7], 1), noise([6, 5, 3, 3], 2), noise([1], 3)), |x, weight, _| {
-        kernels::conv2d(x, weight, None, 1, (1, 1))
+        kernels::conv2d(x, weight, None, 1, (1, 1), None)
     });
     within(found, [1e-5, 1e-5, 2e-5, 0.0]);
 }
 
+/// The activation in the same pass: in a graph, and outside of one, where nothing is kept for a way back.
+#[test]
+fn a_convolution_with_an_activation() {
+    for activation in
+        [0.2, 0.0].map(Activation::Leaky).into_iter().chain([Activation::Silu, Activation::Gelu])
+    {
+        for (kernel, stride, padding) in [(3, 1, (1, 1)), (3, 2, (0, 1)), (1, 1, (0, 0))] {
+            let weight = noise([6, 5, kernel, kernel], 2) * 0.3;
+            let inputs = (noise([3, 5, 9, 7], 1), weight, noise([6], 3));
+            let conv =
+                |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, padding, Some(activation));
+            within(errors(inputs.clone(), conv), [1e-5, 1e-5, 2e-5, SUM]);
+            let (x, weight, bias) = inputs;
+            let wide = FloatDType::F64;
+            let exact = conv(x.clone().cast(wide), weight.clone().cast(wide), bias.clone().cast(wide));
+            assert!(error(conv(x, weight, bias), exact) < 1e-5, "{activation:?}, {kernel} taps");
+        }
+    }
+}
+
+/// What is kept of a weight serves that weight alone, and nothing is kept where weights are learned.
+#[test]
+fn a_weight_that_changes_is_packed_anew() {
+    let (input, weight) = (noise([2, 12, 9, 9], 1), noise([10, 12, 3, 3], 2));
+    let packed = PackedWeight::default();
+    let kept = |weight: Tensor<4>| {
+        kernels::conv2d_packed(input.clone(), weight, None, 1, (1, 1), None, &packed).into_data()
+    };
+    let fresh = |weight| kernels::conv2d(input.clone(), weight, None, 1, (1, 1), None).into_data();
+    for weight in [weight.clone(), weight.clone(), weight.clone() * 2.0, weight.clone()] {
+        assert_eq!(kept(weight.clone()), fresh(weight));
+    }
+    let learned = weight.clone().autodiff().require_grad();
+    let output = kernels::conv2d_packed(input.clone().autodiff(), learned, None, 1, (1, 1), None, &packed);
+    assert_eq!(output.into_data(), fresh(weight));
+}
+
 #[test]
 fn a_picture_has_the_same_bits_alone_and_among_others() {
-    for (kernel, stride, padding) in [(3, 1, (1, 1)), (1, 1, (0, 0)), (3, 2, (0, 1))] {
-        let (input, weight) = (noise([9, 20, 8, 12], 1), noise([24, 20, kernel, kernel], 2));
-        let conv = |input| kernels::conv2d(input, weight.clone(), None, stride, padding);
+    // Nine of the larger pictures have so many tiles that threads share them out otherwise than one's.
+    for (kernel, stride, padding, side) in
+        [(3, 1, (1, 1), 8), (3, 1, (1, 1), 32), (1, 1, (0, 0), 8), (3, 2, (0, 1), 8)]
+    {
+        let (input, weight) = (noise([9, 20, side, side + 4], 1), noise([24, 20, kernel, kernel], 2));
+        let conv = |input| kernels::conv2d(input, weight.clone(), None, stride, padding, None);
         let all = conv(input.clone());
         for picture in [0, 4, 8] {
             let alone = conv(input.clone().narrow(0, picture, 1));

@@ -51,12 +51,15 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
     rows
 }
 
-const OPERATIONS: [&str; 9] = [
+const OPERATIONS: [&str; 12] = [
     "upsampled conv3x3 16x64->64@16",
+    "transposed conv4x4/2 16x64->64@16",
     "silu",
     "gelu",
+    "softmax",
     "group norm + silu",
     "layer norm",
+    "rms norm",
     "linear 2048x384->1536",
     "attention 16x64x384",
     "add",
@@ -78,6 +81,11 @@ const CONVOLUTIONS: [&str; 10] = [
 ];
 
 fn main() {
+    kernels::keep_freed_memory();
+    kernels::on_threads(run);
+}
+
+fn run() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if arguments.iter().any(|argument| argument == "--list") {
         rows().into_iter().for_each(|(name, _)| println!("{name}"));
@@ -141,7 +149,8 @@ fn convolution(name: &str) -> Row {
     let bias = noise([channels_out], 3).require_grad();
     Box::new(move || {
         timed(|| {
-            let output = kernels::conv2d(input.clone(), weight.clone(), Some(bias.clone()), stride, padding);
+            let output =
+                kernels::conv2d(input.clone(), weight.clone(), Some(bias.clone()), stride, padding, None);
             let gradients = kernels::sum(output).backward();
             black_box((input.grad(&gradients), weight.grad(&gradients), bias.grad(&gradients)));
         })
@@ -161,7 +170,18 @@ fn operation(name: &str) -> Row {
             Box::new(move || {
                 timed(|| {
                     let x = kernels::upsample_nearest(input.clone(), 2);
-                    let output = kernels::conv2d(x, weight.clone(), Some(bias.clone()), 1, (1, 1));
+                    let output = kernels::conv2d(x, weight.clone(), Some(bias.clone()), 1, (1, 1), None);
+                    drop(black_box(kernels::sum(output).backward()));
+                })
+            })
+        }
+        "transposed conv4x4/2 16x64->64@16" => {
+            let input = noise([16, 64, 16, 16], 1).require_grad();
+            let (weight, bias) = (noise([64, 64, 4, 4], 2).require_grad(), noise([64], 3).require_grad());
+            Box::new(move || {
+                timed(|| {
+                    let (weight, bias) = (weight.clone(), Some(bias.clone()));
+                    let output = kernels::conv_transpose2d(input.clone(), weight, bias, 2, (1, 1));
                     drop(black_box(kernels::sum(output).backward()));
                 })
             })
@@ -198,6 +218,23 @@ fn operation(name: &str) -> Row {
         "gelu" => {
             Box::new(move || timed(|| drop(black_box(kernels::sum(kernels::gelu(flat.clone())).backward()))))
         }
+        // Weighed, for the shares of a row add up to one.
+        "softmax" => {
+            let weights = noise([rows, 4 * width], 2).inner();
+            let weights = Tensor::from_inner(weights);
+            Box::new(move || {
+                timed(|| {
+                    let output = kernels::softmax(flat.clone()) * weights.clone();
+                    drop(black_box(kernels::sum(output).backward()));
+                })
+            })
+        }
+        "rms norm" => Box::new(move || {
+            timed(|| {
+                let output = kernels::rms_norm(input.clone(), scale.clone());
+                drop(black_box(kernels::sum(output).backward()));
+            })
+        }),
         "layer norm" => Box::new(move || {
             timed(|| {
                 let output = kernels::layer_norm(input.clone(), scale.clone(), shift.clone());

@@ -8,5 +8,6 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    std::process::exit(cli::run());
+    rebus_nn::kernels::keep_freed_memory();
+    std::process::exit(rebus_nn::kernels::on_threads(cli::run));
 }

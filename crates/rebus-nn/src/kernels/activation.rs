@@ -61,6 +61,30 @@ pub(super) fn activate<const D: usize>(input: Tensor<D>, activation: Activation)
     op::apply1(activation, input)
 }
 
+/// Values that a kernel has bent by a leaky ReLU already, and whose gradient has not gone through it yet: the sign of
+/// what came out tells the slope, so that what went in need not be kept.
+pub(super) fn leaky_behind<const D: usize>(output: Tensor<D>, slope: f32) -> Tensor<D> {
+    op::apply1(LeakyBehind(slope), output)
+}
+
+#[derive(Debug)]
+struct LeakyBehind(f32);
+
+impl Kernel<1> for LeakyBehind {
+    fn forward(&self, [output]: [&FlexTensor; 1]) -> FlexTensor {
+        output.clone()
+    }
+
+    fn backward(
+        &self,
+        [output]: [&FlexTensor; 1],
+        gradient: &FlexTensor,
+        wanted: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
+        Activation::Leaky(self.0).backward([output], gradient, wanted)
+    }
+}
+
 impl Kernel<1> for Activation {
     fn forward(&self, [input]: [&FlexTensor; 1]) -> FlexTensor {
         run::tensor_like(run::each(Value(*self), [run::numbers(input)]), input)

@@ -9,8 +9,9 @@ use super::{
     lanes::Lanes,
     matrix::{Matrix, MatrixMut, multiply},
     op::{self, Kernel},
-    rows::{largest, sum, update},
+    rows::{sum, update},
     run,
+    softmax::softmax_row,
 };
 
 /// `[batch, length, width]`, `[batch, keys, 2 * width]` and a bias on the scores `[batch, keys]`, on the processor.
@@ -184,31 +185,7 @@ impl WithSimd for Softmax<'_> {
                 #[inline(always)]
                 |score, [bias]| score + bias,
             );
-            let top = Lanes::splat(simd, largest(simd, row));
-            update(
-                simd,
-                row,
-                [],
-                #[inline(always)]
-                |score, []| (score - top).exp(),
-            );
-            let share = Lanes::splat(
-                simd,
-                sum(
-                    simd,
-                    [&*row],
-                    #[inline(always)]
-                    |[x]| x,
-                )
-                .recip(),
-            );
-            update(
-                simd,
-                row,
-                [],
-                #[inline(always)]
-                |x, []| x * share,
-            );
+            softmax_row(simd, row);
         }
     }
 }

@@ -5,38 +5,58 @@
 //! tiles. A number of the result depends on nothing but its own inputs and is summed in one order, so that neither the
 //! batch nor the threads change a bit of it.
 
+use std::{borrow::Cow, sync::Arc};
+
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    Activation, PackedWeight,
     channels::sum_of_planes,
+    conv3x3_block::{MultiplyBlock, TransformBlock, block, room},
+    conv3x3_pack::{Taps, pack, pack_group},
     conv3x3_weight::gradient_of_weight,
-    lanes::Lanes,
-    matrix::{self, VECTORS},
+    matrix::VECTORS,
     op::{self, Kernel},
     run,
-    tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
-    winograd::{Input, Output, PATCH, POINTS, TILE, Transform, Weight},
+    tiles::{Tile, Tiles},
+    winograd::POINTS,
 };
 
-/// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor.
-pub(super) fn conv3x3(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+/// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor. The
+/// activation bends the output; the gradient does not go through it. With `kept`, transformed kernels are kept there.
+pub(super) fn conv3x3(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    activation: Option<Activation>,
+    kept: Option<PackedWeight>,
+) -> Tensor<4> {
     let ([_, channels, ..], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
     assert_eq!([channels_in, rows, columns], [channels, 3, 3], "a 3x3 kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
+    let kernel = Conv3x3 { activation, kept };
     match bias {
-        Some(bias) => op::apply3(Conv3x3, input, weight, bias),
-        None => op::apply2(Conv3x3, input, weight),
+        Some(bias) => op::apply3(kernel, input, weight, bias),
+        None => op::apply2(kernel, input, weight),
     }
 }
 
 #[derive(Debug)]
-struct Conv3x3;
+struct Conv3x3 {
+    activation: Option<Activation>,
+    kept: Option<PackedWeight>,
+}
+
+impl Conv3x3 {
+    fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
+        convolve(input, weight, bias, Taps::AsTheyStand, self.activation, self.kept.as_ref())
+    }
+}
 
 impl Kernel<2> for Conv3x3 {
     fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
-        convolve(input, weight, &[], Taps::AsTheyStand)
+        self.output(input, weight, &[])
     }
 
     fn backward(
@@ -46,7 +66,7 @@ impl Kernel<2> for Conv3x3 {
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
         [
-            of_input.then(|| convolve(gradient, weight, &[], Taps::Turned)),
+            of_input.then(|| convolve(gradient, weight, &[], Taps::Turned, None, None)),
             of_weight.then(|| gradient_of_weight(input, gradient)),
         ]
     }
@@ -54,7 +74,7 @@ impl Kernel<2> for Conv3x3 {
 
 impl Kernel<3> for Conv3x3 {
     fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        convolve(input, weight, run::numbers(bias), Taps::AsTheyStand)
+        self.output(input, weight, run::numbers(bias))
     }
 
     fn backward(
@@ -68,43 +88,153 @@ impl Kernel<3> for Conv3x3 {
     }
 }
 
-/// How the kernel's taps are read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Taps {
-    /// From channels in to channels out.
-    AsTheyStand,
-    /// From channels out to channels in, turned by half a turn: the gradient of the input.
-    Turned,
-}
-
 /// `bias` is empty or has a number a channel.
-fn convolve(input: &FlexTensor, weight: &FlexTensor, bias: &[f32], taps: Taps) -> FlexTensor {
+fn convolve(
+    input: &FlexTensor,
+    weight: &FlexTensor,
+    bias: &[f32],
+    taps: Taps,
+    activation: Option<Activation>,
+    kept: Option<&PackedWeight>,
+) -> FlexTensor {
     let [batch, channels_in, height, width] = run::sides(input);
     let [first, second, ..]: [usize; 4] = run::sides(weight);
     let channels_out = if taps == Taps::Turned { second } else { first };
-    let weights = run::dispatch(Pack { weight: run::numbers(weight), sides: [first, second], taps });
-
     let tiles = Tiles { height, width };
-    let (picture_in, picture_out) = (channels_in * height * width, channels_out * height * width);
-    let (pictures, channels) = share_out(batch, channels_out, tiles.count(), weights.lanes);
-    let output = run::filled(batch * picture_out, |output| {
-        let tasks = output
-            .par_chunks_mut(pictures * picture_out)
-            .zip(run::numbers(input).par_chunks(pictures * picture_in));
-        tasks.for_each(|(output, input)| {
-            // With several pictures a task has all channels.
-            output.par_chunks_mut(pictures * channels * height * width).enumerate().for_each(
-                |(share, output)| {
-                    let stride = channels_in * VECTORS * weights.lanes + PAD;
-                    run::filled(POINTS * stride, |transformed| {
-                        let (weights, first) = (&weights, share * channels);
-                        run::dispatch(Convolve { tiles, input, weights, bias, first, output, transformed });
-                    });
-                },
-            );
-        });
-    });
+    let work = Work {
+        batch,
+        channels: [channels_in, channels_out],
+        tiles,
+        input: run::numbers(input),
+        bias,
+        activation,
+        lanes: run::lanes(),
+    };
+    let packed = kept.map(|kept| kept.of(weight, || pack(weight, taps)));
+    let output = if batch * tiles.count() <= FEW_BLOCKS * block(work.lanes) {
+        work.by_channels(|index| match &packed {
+            Some(packed) => Cow::Borrowed(packed.group(index)),
+            None => Cow::Owned(pack_group(weight, taps, index)),
+        })
+    } else {
+        let packed = packed.unwrap_or_else(|| Arc::new(pack(weight, taps)));
+        work.by_pictures(|index| packed.group(index))
+    };
     run::tensor(output, &[batch, channels_out, height, width])
+}
+
+/// Blocks of tiles up to which threads share out the channels: with so few of them, the kernels are most of the memory
+/// that must be gone through.
+const FEW_BLOCKS: usize = 4;
+
+/// A convolution to do.
+struct Work<'a> {
+    batch: usize,
+    /// In and out.
+    channels: [usize; 2],
+    tiles: Tiles,
+    input: &'a [f32],
+    bias: &'a [f32],
+    activation: Option<Activation>,
+    lanes: usize,
+}
+
+impl Work<'_> {
+    fn plane(&self) -> usize {
+        self.tiles.height * self.tiles.width
+    }
+
+    /// The bias of a group of channels.
+    fn bias(&self, group: usize) -> &[f32] {
+        self.bias.chunks(self.lanes).nth(group).unwrap_or_default()
+    }
+
+    /// Threads share out the groups of channels; the kernels of a group are used as soon as they are transformed.
+    fn by_channels<'w>(&self, weights: impl Fn(usize) -> Cow<'w, [f32]> + Sync) -> Vec<f32> {
+        let &Self { batch, channels: [channels_in, channels_out], tiles, input, activation, lanes, .. } =
+            self;
+        let (plane, room, block) = (self.plane(), room(channels_in, lanes), block(lanes));
+        let all: Vec<Tile> = tiles.of(batch).collect();
+        let transformed = run::filled(all.len().div_ceil(block) * room, |transformed| {
+            transformed.par_chunks_mut(room).zip(all.par_chunks(block)).for_each(|(transformed, block)| {
+                run::dispatch(TransformBlock { tiles, block, channels_in, input, transformed });
+            });
+        });
+        let parts: Vec<Vec<f32>> = (0..channels_out.div_ceil(lanes))
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|group| {
+                let (weights, bias) = (&*weights(group), self.bias(group));
+                let count = lanes.min(channels_out - group * lanes);
+                let mut products = vec![0.0; POINTS * lanes * block];
+                run::filled(batch * count * plane, |output| {
+                    for (transformed, block) in transformed.chunks(room).zip(all.chunks(block)) {
+                        run::dispatch(MultiplyBlock {
+                            tiles,
+                            block,
+                            channels_in,
+                            transformed,
+                            weights,
+                            products: &mut products,
+                            bias,
+                            activation,
+                            output,
+                            channels: (count, 0, count),
+                        });
+                    }
+                })
+            })
+            .collect();
+        run::filled(batch * channels_out * plane, |output| {
+            output.par_chunks_mut(channels_out * plane).enumerate().for_each(|(picture, output)| {
+                for (output, part) in output.chunks_mut(lanes * plane).zip(&parts) {
+                    output.copy_from_slice(&part[picture * output.len()..][..output.len()]);
+                }
+            });
+        })
+    }
+
+    /// Threads share out the pictures; kernels stream by once a block.
+    fn by_pictures<'w>(&self, weights: impl Fn(usize) -> &'w [f32] + Sync) -> Vec<f32> {
+        let &Self { batch, channels: [channels_in, channels_out], tiles, input, activation, lanes, .. } =
+            self;
+        let plane = self.plane();
+        let (pictures, channels) = share_out(batch, channels_out, tiles.count(), lanes);
+        run::filled(batch * channels_out * plane, |output| {
+            let tasks = output
+                .par_chunks_mut(pictures * channels_out * plane)
+                .zip(input.par_chunks(pictures * channels_in * plane));
+            tasks.for_each(|(output, input)| {
+                let all: Vec<Tile> = tiles.of(input.len() / (channels_in * plane)).collect();
+                // With several pictures a task has all channels.
+                let shares = output.par_chunks_mut(pictures * channels * plane).enumerate();
+                shares.for_each(|(share, output)| {
+                    let channels_out = channels.min(output.len() / plane);
+                    let mut products = vec![0.0; POINTS * lanes * block(lanes)];
+                    run::filled(room(channels_in, lanes), |transformed| {
+                        for block in all.chunks(block(lanes)) {
+                            run::dispatch(TransformBlock { tiles, block, channels_in, input, transformed });
+                            for first in (0..channels_out).step_by(lanes) {
+                                let group = (share * channels + first) / lanes;
+                                run::dispatch(MultiplyBlock {
+                                    tiles,
+                                    block,
+                                    channels_in,
+                                    transformed,
+                                    weights: weights(group),
+                                    products: &mut products,
+                                    bias: self.bias(group),
+                                    activation,
+                                    output,
+                                    channels: (channels_out, first, lanes.min(channels_out - first)),
+                                });
+                            }
+                        }
+                    });
+                });
+            });
+        })
+    }
 }
 
 /// How many pictures a task takes, all channels out of each; or, where there are fewer pictures than threads, one
@@ -127,166 +257,4 @@ fn share_out(batch: usize, channels_out: usize, tiles: usize, lanes: usize) -> (
     let most = (batch / (2 * threads)).clamp(1, block);
     let pictures = (1..=most).min_by_key(|pictures| cost(*pictures)).unwrap_or(1);
     (pictures, channels_out)
-}
-
-/// Kernels transformed: `[point][channels_out / lanes][channels_in][lanes]`, the last group filled up with zeros.
-struct Packed {
-    lanes: usize,
-    channels_in: usize,
-    numbers: Vec<f32>,
-}
-
-/// Transforms the kernels.
-struct Pack<'a> {
-    weight: &'a [f32],
-    sides: [usize; 2],
-    taps: Taps,
-}
-
-impl WithSimd for Pack<'_> {
-    type Output = Packed;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> Packed {
-        let lanes = S::F32_LANES;
-        let [first, second] = self.sides;
-        let (channels_out, channels_in) =
-            if self.taps == Taps::Turned { (second, first) } else { (first, second) };
-        let groups = channels_out.div_ceil(lanes);
-        // Each group by itself, `[group][point][channels_in][lanes]`, since groups are what threads share out.
-        let group = POINTS * (channels_in * lanes + PAD);
-        let mut numbers = vec![0.0; groups * group];
-        numbers.par_chunks_mut(group).enumerate().with_min_len(1).for_each(|(index, packed)| {
-            let (weight, taps) = (self.weight, self.taps);
-            run::dispatch(PackGroup { weight, sides: self.sides, taps, first: index * lanes, packed });
-        });
-        Packed { lanes, channels_in, numbers }
-    }
-}
-
-struct PackGroup<'a> {
-    weight: &'a [f32],
-    sides: [usize; 2],
-    taps: Taps,
-    first: usize,
-    packed: &'a mut [f32],
-}
-
-impl WithSimd for PackGroup<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = S::F32_LANES;
-        let [first, second] = self.sides;
-        let turned = self.taps == Taps::Turned;
-        let (channels_out, channels_in) = if turned { (second, first) } else { (first, second) };
-        let here = lanes.min(channels_out - self.first);
-        let mut scratch = [0.0; 9 * MOST_LANES];
-        for channel_in in 0..channels_in {
-            for lane in 0..here {
-                let channel_out = self.first + lane;
-                let kernel = if turned {
-                    channel_in * second + channel_out
-                } else {
-                    channel_out * second + channel_in
-                };
-                let kernel = &self.weight[kernel * 9..][..9];
-                for (tap, value) in kernel.iter().enumerate() {
-                    scratch[if turned { 8 - tap } else { tap } * lanes + lane] = *value;
-                }
-            }
-            Weight::square(
-                simd,
-                #[inline(always)]
-                |tap| lanes_of(simd, &scratch, tap),
-                #[inline(always)]
-                |point, value| {
-                    value.store_whole(
-                        &mut self.packed[point * (channels_in * lanes + PAD) + channel_in * lanes..],
-                    )
-                },
-            );
-        }
-    }
-}
-
-/// Some pictures, and all of the channels out or some of one picture's.
-struct Convolve<'a> {
-    tiles: Tiles,
-    input: &'a [f32],
-    weights: &'a Packed,
-    bias: &'a [f32],
-    /// The first channel of `output`, a multiple of the lanes.
-    first: usize,
-    output: &'a mut [f32],
-    /// Room for a block: `[point][channel in][tile]`.
-    transformed: &'a mut [f32],
-}
-
-impl WithSimd for Convolve<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, input, weights, bias, first, output, transformed } = self;
-        let lanes = S::F32_LANES;
-        let block = VECTORS * lanes;
-        let plane = tiles.height * tiles.width;
-        let channels_in = weights.channels_in;
-        let pictures = input.len() / (channels_in * plane);
-        let channels_out = output.len() / (pictures * plane);
-        let groups = channels_out.div_ceil(lanes);
-        let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
-        let weights = &weights.numbers[first / lanes * POINTS * weight_stride..];
-
-        let mut products = vec![0.0; POINTS * lanes * block]; // [point][channel out of a group][tile]
-        let all: Vec<Tile> = tiles.of(pictures).collect();
-        for block_tiles in all.chunks(block) {
-            for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
-                let mut scratch = [0.0; POINTS * MOST_LANES];
-                for channel in 0..channels_in {
-                    for (lane, tile) in vector_tiles.iter().enumerate() {
-                        let plane = &input[(tile.picture * channels_in + channel) * plane..][..plane];
-                        tiles.gather::<PATCH>(tile, plane, &mut scratch, lanes, lane);
-                    }
-                    let place = channel * block + vector * lanes;
-                    Input::square(
-                        simd,
-                        #[inline(always)]
-                        |place| lanes_of(simd, &scratch, place),
-                        #[inline(always)]
-                        |point, value| value.store_whole(&mut transformed[point * stride + place..]),
-                    );
-                }
-            }
-            let vectors = block_tiles.len().div_ceil(lanes);
-            // Groups outermost: weights stream by once, and a group's products are turned into pictures in the cache.
-            for group in 0..groups {
-                for point in 0..POINTS {
-                    let weights = &weights[(group * POINTS + point) * weight_stride..][..channels_in * lanes];
-                    let transformed = &transformed[point * stride..][..channels_in * block];
-                    let products = &mut products[point * lanes * block..][..lanes * block];
-                    matrix::product(simd, vectors, weights, transformed, products);
-                }
-                for row in 0..lanes.min(channels_out - group * lanes) {
-                    let channel = group * lanes + row;
-                    let bias = Lanes::splat(simd, bias.get(first + channel).copied().unwrap_or(0.0));
-                    for (vector, vector_tiles) in block_tiles.chunks(lanes).enumerate() {
-                        let place = row * block + vector * lanes;
-                        let mut scratch = [0.0; TILE * TILE * MOST_LANES];
-                        Output::square(
-                            simd,
-                            #[inline(always)]
-                            |point| Lanes::load_whole(simd, &products[point * lanes * block + place..]),
-                            #[inline(always)]
-                            |place, value| (value + bias).store_whole(&mut scratch[place * lanes..]),
-                        );
-                        for (lane, tile) in vector_tiles.iter().enumerate() {
-                            let plane =
-                                &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
-                            tiles.scatter(tile, plane, &scratch, lanes, lane);
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

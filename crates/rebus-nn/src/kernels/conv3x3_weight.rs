@@ -4,7 +4,7 @@
 //! transformed, and for each of the 36 points their outer products are added up, tile by tile in their order, whatever
 //! the threads.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, ops::Range};
 
 use burn::backend::flex::FlexTensor;
 use pulp::{Simd, WithSimd};
@@ -29,18 +29,15 @@ pub(super) fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> F
     let [_, channels_out, ..]: [usize; 4] = run::sides(gradient);
     let (input, gradient) = (run::numbers(input), run::numbers(gradient));
     let tiles = Tiles { height, width };
-    let lanes = run::dispatch(CountLanes);
+    let lanes = run::lanes();
     let (padded_in, padded_out) = (channels_in.next_multiple_of(lanes), channels_out.next_multiple_of(lanes));
     let all: Vec<Tile> = tiles.of(batch).collect();
 
-    // [point][channel out][channel in]
-    let mut sums = vec![0.0; POINTS * (padded_out * padded_in + PAD)];
     // [share][point][tile][channel]
     let [share_in, share_out] = [padded_in, padded_out].map(|padded| POINTS * (SHARE * padded + PAD));
     let shares = ROUND.min(all.len()).div_ceil(SHARE);
-    let mut of_input = vec![0.0; shares * share_in];
-    let mut of_gradient = vec![0.0; shares * share_out];
-    for round in all.chunks(ROUND) {
+    let (mut of_input, mut of_gradient) = (vec![0.0; shares * share_in], vec![0.0; shares * share_out]);
+    let transform = |round: &[Tile], of_input: &mut [f32], of_gradient: &mut [f32]| {
         of_input
             .par_chunks_mut(share_in)
             .zip(of_gradient.par_chunks_mut(share_out))
@@ -64,33 +61,61 @@ pub(super) fn gradient_of_weight(input: &FlexTensor, gradient: &FlexTensor) -> F
                     transformed: of_gradient,
                 });
             });
-        sums.par_chunks_mut(padded_out * padded_in + PAD).enumerate().for_each(|(point, sums)| {
-            let parts = round.chunks(SHARE).enumerate().map(|(index, share)| {
-                let of_share = |padded: usize| {
-                    let start = (index * POINTS + point) * (SHARE * padded + PAD);
-                    start..start + share.len() * padded
-                };
-                (&of_gradient[of_share(padded_out)], &of_input[of_share(padded_in)])
+    };
+    // Adds up the products of a round at one point, for some channels out.
+    let add = |round: &[Tile],
+               (of_input, of_gradient): (&[f32], &[f32]),
+               point: usize,
+               channels: Range<usize>,
+               sums: &mut [f32]| {
+        let parts = round.chunks(SHARE).enumerate().map(|(index, share)| {
+            let of_share = |padded: usize| {
+                let start = (index * POINTS + point) * (SHARE * padded + PAD);
+                start..start + share.len() * padded
+            };
+            (&of_gradient[of_share(padded_out)], &of_input[of_share(padded_in)])
+        });
+        let parts: Vec<_> = parts.collect();
+        run::dispatch(matrix::AddOuter {
+            parts: &parts,
+            sums,
+            rows: channels,
+            stride: padded_out,
+            columns: padded_in,
+        });
+    };
+    let point_sums = |channels: usize| channels * padded_in + PAD;
+    let mut of_weight = vec![0.0; channels_out * channels_in * 9];
+    if all.len() <= ROUND {
+        // With one round the sums of some channels are kernels at once, and never leave the cache.
+        transform(&all, &mut of_input, &mut of_gradient);
+        of_weight.par_chunks_mut(lanes * channels_in * 9).enumerate().with_max_len(1).for_each(
+            |(group, kernels)| {
+                // [point][channel out of the group][channel in]
+                let mut sums = vec![0.0; POINTS * point_sums(lanes)];
+                for (point, sums) in sums.chunks_exact_mut(point_sums(lanes)).enumerate() {
+                    let channels = group * lanes..(group + 1) * lanes;
+                    add(&all, (&of_input, &of_gradient), point, channels, sums);
+                }
+                for (channel, kernels) in kernels.chunks_exact_mut(channels_in * 9).enumerate() {
+                    run::dispatch(Unpack { sums: &sums, channel, padded: [lanes, padded_in], kernels });
+                }
+            },
+        );
+    } else {
+        // [point][channel out][channel in]
+        let mut sums = vec![0.0; POINTS * point_sums(padded_out)];
+        for round in all.chunks(ROUND) {
+            transform(round, &mut of_input, &mut of_gradient);
+            sums.par_chunks_mut(point_sums(padded_out)).enumerate().for_each(|(point, sums)| {
+                add(round, (&of_input, &of_gradient), point, 0..padded_out, sums);
             });
-            let parts: Vec<_> = parts.collect();
-            run::dispatch(matrix::AddOuter { parts: &parts, sums, rows: padded_out, columns: padded_in });
+        }
+        of_weight.par_chunks_mut(channels_in * 9).enumerate().for_each(|(channel, kernels)| {
+            run::dispatch(Unpack { sums: &sums, channel, padded: [padded_out, padded_in], kernels });
         });
     }
-    let mut of_weight = vec![0.0; channels_out * channels_in * 9];
-    of_weight.par_chunks_mut(channels_in * 9).enumerate().for_each(|(channel_out, kernels)| {
-        run::dispatch(Unpack { sums: &sums, channel_out, padded: [padded_out, padded_in], kernels });
-    });
     run::tensor(of_weight, &[channels_out, channels_in, 3, 3])
-}
-
-struct CountLanes;
-
-impl WithSimd for CountLanes {
-    type Output = usize;
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> usize {
-        S::F32_LANES
-    }
 }
 
 /// Transforms squares of `SIDE` around some tiles, with channels as lanes: the input's patches, or the gradient's tiles.
@@ -154,7 +179,7 @@ fn by_channels<S: Simd, T: Transform<SIDE, PATCH>, const SIDE: usize>(
 /// Transforms the sums of one channel out back to kernels.
 struct Unpack<'a> {
     sums: &'a [f32],
-    channel_out: usize,
+    channel: usize,
     padded: [usize; 2],
     kernels: &'a mut [f32],
 }
@@ -166,7 +191,7 @@ impl WithSimd for Unpack<'_> {
         let lanes = S::F32_LANES;
         let [padded_out, padded_in] = self.padded;
         for (group, kernels) in self.kernels.chunks_mut(9 * lanes).enumerate() {
-            let place = self.channel_out * padded_in + group * lanes;
+            let place = self.channel * padded_in + group * lanes;
             let mut scratch = [0.0; 9 * MOST_LANES];
             WeightAdjoint::square(
                 simd,

@@ -8,39 +8,46 @@
 use std::{borrow::Cow, ops::Range};
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    Activation,
     channels::sum_of_planes,
+    lanes::Lanes,
     matrix::{Matrix, MatrixMut, multiply, multiply_add},
     op::{self, Kernel},
+    rows::update,
     run,
 };
 
 /// Columns that make a product of matrices worth its packing.
 const COLUMNS: usize = 256;
-/// Columns that one round of the kernels' gradient sums over: few enough to stay in the cache.
-const ROUND: usize = 1024;
-/// Shares of the input's channels that threads take of the kernels' gradient.
-const SHARES: usize = 16;
-/// Rows below which such a share would use the processor badly.
+/// Numbers of unfolded pictures that the kernels' gradient multiplies at once: few enough to stay in the cache.
+const UNFOLDED: usize = 64 * 1024;
+/// Rows below which a product would use the processor badly.
 const FEW_ROWS: usize = 24;
+/// Parts of a batch whose shares of the kernels' gradient are summed apart, at the most.
+const PARTS: usize = 16;
+/// Numbers that these sums may have together.
+const MOST_SUMS: usize = 4 * 1024 * 1024;
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, kernel, kernel]`, `[channels_out]`, on the
-/// processor.
+/// processor. The activation bends the output; the gradient does not go through it.
 pub(super) fn convolution(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     stride: usize,
     (before, after): (usize, usize),
+    activation: Option<Activation>,
 ) -> Tensor<4> {
     let ([_, channels, height, width], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
     assert_eq!(channels_in, channels, "a kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
     let fits = rows <= height + before + after && columns <= width + before + after;
     assert!(stride > 0 && fits, "{rows}x{columns} taps at stride {stride} on {height}x{width} pixels");
-    let kernel = Convolution { stride, before, after };
+    let kernel = Convolution { stride, before, after, activation };
     match bias {
         Some(bias) => op::apply3(kernel, input, weight, bias),
         None => op::apply2(kernel, input, weight),
@@ -49,15 +56,16 @@ pub(super) fn convolution(
 
 /// Zeros before and after each side.
 #[derive(Debug, Clone, Copy)]
-struct Convolution {
-    stride: usize,
-    before: usize,
-    after: usize,
+pub(super) struct Convolution {
+    pub stride: usize,
+    pub before: usize,
+    pub after: usize,
+    pub activation: Option<Activation>,
 }
 
 impl Kernel<2> for Convolution {
     fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
-        Shape::new(*self, input, weight).output(input, weight, &[])
+        Shape::new(*self, run::sides(input), weight).output(input, weight, &[], self.activation)
     }
 
     fn backward(
@@ -66,7 +74,7 @@ impl Kernel<2> for Convolution {
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
-        let shape = Shape::new(*self, input, weight);
+        let shape = Shape::new(*self, run::sides(input), weight);
         [
             of_input.then(|| shape.gradient_of_input(weight, gradient)),
             of_weight.then(|| shape.gradient_of_weight(input, gradient)),
@@ -76,7 +84,12 @@ impl Kernel<2> for Convolution {
 
 impl Kernel<3> for Convolution {
     fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        Shape::new(*self, input, weight).output(input, weight, run::numbers(bias))
+        Shape::new(*self, run::sides(input), weight).output(
+            input,
+            weight,
+            run::numbers(bias),
+            self.activation,
+        )
     }
 
     fn backward(
@@ -92,7 +105,7 @@ impl Kernel<3> for Convolution {
 
 /// All sides of one convolution.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+pub(super) struct Shape {
     batch: usize,
     channels_in: usize,
     channels_out: usize,
@@ -109,9 +122,13 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(convolution: Convolution, input: &FlexTensor, weight: &FlexTensor) -> Self {
-        let Convolution { stride, before, after } = convolution;
-        let [batch, channels_in, height, width] = run::sides(input);
+    /// Of an input `[batch, channels_in, height, width]`.
+    pub fn new(
+        convolution: Convolution,
+        [batch, channels_in, height, width]: [usize; 4],
+        weight: &FlexTensor,
+    ) -> Self {
+        let Convolution { stride, before, after, .. } = convolution;
         let [channels_out, _, rows, columns] = run::sides(weight);
         let out = |side: usize, kernel: usize| (side + before + after - kernel) / stride + 1;
         Self {
@@ -158,7 +175,13 @@ impl Shape {
         Matrix::new(run::numbers(weight), self.channels_out, rows, rows)
     }
 
-    fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
+    pub fn output(
+        &self,
+        input: &FlexTensor,
+        weight: &FlexTensor,
+        bias: &[f32],
+        activation: Option<Activation>,
+    ) -> FlexTensor {
         let ([picture_in, picture_out], places) = (self.picture(), self.places());
         let (together, weight) = (self.together(COLUMNS), self.weight(weight));
         let output = run::filled(self.batch * picture_out, |output| {
@@ -179,9 +202,8 @@ impl Shape {
                     let products = run::filled(self.channels_out * count, product);
                     swap(&products, [self.channels_out, pictures], output);
                 }
-                let planes = output.chunks_exact_mut(places);
-                for (plane, bias) in planes.zip(bias.iter().cycle()) {
-                    plane.iter_mut().for_each(|value| *value += bias);
+                if !bias.is_empty() || activation.is_some() {
+                    run::dispatch(Finish { output, places, bias, activation });
                 }
             });
         });
@@ -189,7 +211,7 @@ impl Shape {
         run::tensor(output, &[self.batch, self.channels_out, rows, columns])
     }
 
-    fn gradient_of_input(&self, weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+    pub fn gradient_of_input(&self, weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
         let ([picture_in, picture_out], places) = (self.picture(), self.places());
         let (together, weight) = (self.together(COLUMNS), self.weight(weight).transposed());
         let rows = self.channels_in * self.taps();
@@ -216,41 +238,60 @@ impl Shape {
         run::tensor(of_input, &[self.batch, self.channels_in, height, width])
     }
 
-    fn gradient_of_weight(&self, input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+    pub fn gradient_of_weight(&self, input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
         let ([picture_in, picture_out], places) = (self.picture(), self.places());
-        let round = self.together(ROUND);
-        // A thread takes some channels in, of which it alone unfolds the pictures.
-        let share = self.channels_in.div_ceil(SHARES).max(FEW_ROWS.div_ceil(self.taps()));
+        let (input, gradient) = (run::numbers(input), run::numbers(gradient));
+        let (together, rows) = (self.together(COLUMNS), self.channels_in * self.taps());
+        let weights = self.channels_out * rows;
+        // A task sums over a part of the batch, for a share of the channels in, and the parts are added up in their
+        // order. How many there are depends on sizes alone.
+        let part = self.batch.div_ceil((MOST_SUMS / weights.max(1)).clamp(1, PARTS));
+        let share = (UNFOLDED / (together * places).max(1)).max(FEW_ROWS).div_ceil(self.taps());
+        let share = share.min(self.channels_in).max(1);
         let shares: Vec<Range<usize>> = (0..self.channels_in)
             .step_by(share)
             .map(|first| first..(first + share).min(self.channels_in))
             .collect();
-        let mut sums: Vec<Vec<f32>> = shares
-            .iter()
-            .map(|channels| vec![0.0; self.channels_out * channels.len() * self.taps()])
+        let parts: Vec<_> =
+            input.chunks(part * picture_in).zip(gradient.chunks(part * picture_out)).collect();
+        let tasks = (0..parts.len() * shares.len()).into_par_iter();
+        let sums: Vec<Vec<f32>> = tasks
+            .map(|task| {
+                let ((input, gradient), channels) =
+                    (parts[task / shares.len()], &shares[task % shares.len()]);
+                let rows = channels.len() * self.taps();
+                let mut sums = vec![0.0; self.channels_out * rows];
+                let groups = input.chunks(together * picture_in).zip(gradient.chunks(together * picture_out));
+                for (input, gradient) in groups {
+                    let pictures = input.len() / picture_in;
+                    let count = pictures * places;
+                    let gradient = swapped(gradient, [pictures, self.channels_out]);
+                    let gradient = Matrix::new(&gradient, self.channels_out, count, count);
+                    let unfolded = self.unfold(input, channels.clone());
+                    let columns = Matrix::new(&unfolded, rows, count, count).transposed();
+                    multiply_add(gradient, columns, MatrixMut::new(&mut sums, self.channels_out, rows, rows));
+                }
+                sums
+            })
             .collect();
-        let rounds = run::numbers(input).chunks(round * picture_in);
-        for (input, gradient) in rounds.zip(run::numbers(gradient).chunks(round * picture_out)) {
-            let pictures = input.len() / picture_in;
-            let count = pictures * places;
-            let gradient = swapped(gradient, [pictures, self.channels_out]);
-            let gradient = Matrix::new(&gradient, self.channels_out, count, count);
-            sums.par_iter_mut().zip(&shares).for_each(|(sums, channels)| {
-                let rows = channels.len() * self.taps();
-                let unfolded = self.unfold(input, channels.clone());
-                let columns = Matrix::new(&unfolded, rows, count, count).transposed();
-                multiply_add(gradient, columns, MatrixMut::new(sums, self.channels_out, rows, rows));
+        let of_weight = run::filled(weights, |of_weight| {
+            let per_task = run::pieces_a_task(rows * parts.len());
+            let channels_out = of_weight.par_chunks_mut(rows).enumerate().with_min_len(per_task);
+            channels_out.for_each(|(channel_out, line)| {
+                for (index, channels) in shares.iter().enumerate() {
+                    let line = &mut line[channels.start * self.taps()..channels.end * self.taps()];
+                    let range = channel_out * line.len()..(channel_out + 1) * line.len();
+                    line.fill(0.0);
+                    for sums in sums.iter().skip(index).step_by(shares.len()) {
+                        for (total, number) in line.iter_mut().zip(&sums[range.clone()]) {
+                            *total += number;
+                        }
+                    }
+                }
             });
-        }
-        let mut of_weight = Vec::with_capacity(self.channels_out * self.channels_in * self.taps());
-        for channel_out in 0..self.channels_out {
-            for (sums, channels) in sums.iter().zip(&shares) {
-                let rows = channels.len() * self.taps();
-                of_weight.extend_from_slice(&sums[channel_out * rows..][..rows]);
-            }
-        }
-        let [rows, columns] = self.kernel;
-        run::tensor(of_weight, &[self.channels_out, self.channels_in, rows, columns])
+        });
+        let [kernel_rows, columns] = self.kernel;
+        run::tensor(of_weight, &[self.channels_out, self.channels_in, kernel_rows, columns])
     }
 
     /// Some channels of some pictures: `[channel][tap][picture][place]`.
@@ -325,6 +366,36 @@ impl Shape {
         let end = end.min(self.side_out[side]);
         let start = self.before.saturating_sub(tap).div_ceil(self.stride);
         start.min(end)..end
+    }
+}
+
+/// Adds a bias to each plane, if there is one, and bends what comes out.
+pub(super) struct Finish<'a> {
+    pub output: &'a mut [f32],
+    pub places: usize,
+    pub bias: &'a [f32],
+    pub activation: Option<Activation>,
+}
+
+impl WithSimd for Finish<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { output, places, bias, activation } = self;
+        for (plane, values) in output.chunks_exact_mut(places).enumerate() {
+            let bias = if bias.is_empty() { 0.0 } else { bias[plane % bias.len()] };
+            let bias = Lanes::splat(simd, bias);
+            update(
+                simd,
+                values,
+                [],
+                #[inline(always)]
+                |value, []| match activation {
+                    Some(activation) => activation.value(value + bias),
+                    None => value + bias,
+                },
+            );
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     run,
 };
 
-const EPSILON: f32 = 1e-5;
+pub(super) const EPSILON: f32 = 1e-5;
 
 /// `[batch, channels, height, width]`, scale and shift `[batch, channels]`, on the processor.
 pub(super) fn group_norm(

@@ -1,11 +1,11 @@
-//! Layer norm over the last dimension: one read of each row forward, two backward.
+//! Layer norm and RMS norm over the last dimension: one read of each row forward, two backward.
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    group_norm::statistics,
+    group_norm::{EPSILON, statistics},
     lanes::Lanes,
     op::{self, Kernel},
     rows::{fill, sum, update},
@@ -19,13 +19,60 @@ const ROWS: usize = 64;
 pub(super) fn layer_norm(input: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
     let [_, width] = input.dims();
     assert_eq!([scale.dims(), shift.dims()], [[width]; 2], "scale and shift of rows of {width}");
-    op::apply3(LayerNorm, input, scale, shift)
+    op::apply3(RowNorm::Layer, input, scale, shift)
 }
 
-#[derive(Debug)]
-struct LayerNorm;
+/// `[rows, width]`, scale `[width]`, on the processor.
+pub(super) fn rms_norm(input: Tensor<2>, scale: Tensor<1>) -> Tensor<2> {
+    let [_, width] = input.dims();
+    assert_eq!(scale.dims(), [width], "a scale of rows of {width}");
+    op::apply2(RowNorm::Rms, input, scale)
+}
 
-impl Kernel<3> for LayerNorm {
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum RowNorm {
+    /// Mean 0 and variance 1.
+    Layer,
+    /// Mean square 1.
+    Rms,
+}
+
+impl RowNorm {
+    /// What is taken off a row, and by what the rest is multiplied.
+    #[inline(always)]
+    fn statistics<S: Simd>(self, simd: S, row: &[f32]) -> (f32, f32) {
+        if self == Self::Layer {
+            return statistics(simd, row);
+        }
+        let square = sum(
+            simd,
+            [row],
+            #[inline(always)]
+            |[x]| x * x,
+        );
+        (0.0, (square / row.len() as f32 + EPSILON).sqrt().recip())
+    }
+}
+
+impl Kernel<2> for RowNorm {
+    fn forward(&self, [input, scale]: [&FlexTensor; 2]) -> FlexTensor {
+        let no_shift = run::tensor_like(vec![0.0; run::numbers(scale).len()], scale);
+        Kernel::<3>::forward(self, [input, scale, &no_shift])
+    }
+
+    fn backward(
+        &self,
+        [input, scale]: [&FlexTensor; 2],
+        gradient: &FlexTensor,
+        [of_input, of_scale]: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let wanted = [of_input, of_scale, false];
+        let [of_input, of_scale, _] = Kernel::<3>::backward(self, [input, scale, scale], gradient, wanted);
+        [of_input, of_scale]
+    }
+}
+
+impl Kernel<3> for RowNorm {
     fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
         let [rows, width] = run::sides(input);
         let output = run::filled(rows * width, |output| {
@@ -35,7 +82,7 @@ impl Kernel<3> for LayerNorm {
                 .zip(run::numbers(input).par_chunks(ROWS * width))
                 .for_each(|(output, input)| {
                     let (scale, shift) = (run::numbers(scale), run::numbers(shift));
-                    run::dispatch(Forward { input, scale, shift, output });
+                    run::dispatch(Forward { norm: *self, input, scale, shift, output });
                 });
         });
         run::tensor_like(output, input)
@@ -59,7 +106,7 @@ impl Kernel<3> for LayerNorm {
                 .for_each(|(((of_input, share), input), gradient)| {
                     let (of_scale, of_shift) = share.split_at_mut(width);
                     let scale = run::numbers(scale);
-                    run::dispatch(Back { input, gradient, scale, of_input, of_scale, of_shift });
+                    run::dispatch(Back { norm: *self, input, gradient, scale, of_input, of_scale, of_shift });
                 });
         });
         let mut of_scale = run::sum_of_chunks(&shares, 2 * width);
@@ -73,6 +120,7 @@ impl Kernel<3> for LayerNorm {
 }
 
 struct Forward<'a> {
+    norm: RowNorm,
     input: &'a [f32],
     scale: &'a [f32],
     shift: &'a [f32],
@@ -85,7 +133,7 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = self.scale.len();
         for (input, output) in self.input.chunks_exact(width).zip(self.output.chunks_exact_mut(width)) {
-            let (mean, inverse) = statistics(simd, input);
+            let (mean, inverse) = self.norm.statistics(simd, input);
             let center = -mean * inverse;
             fill(
                 simd,
@@ -99,6 +147,7 @@ impl WithSimd for Forward<'_> {
 }
 
 struct Back<'a> {
+    norm: RowNorm,
     input: &'a [f32],
     gradient: &'a [f32],
     scale: &'a [f32],
@@ -114,7 +163,7 @@ impl WithSimd for Back<'_> {
         let width = self.scale.len();
         let rows = self.input.chunks_exact(width).zip(self.gradient.chunks_exact(width));
         for ((input, gradient), of_input) in rows.zip(self.of_input.chunks_exact_mut(width)) {
-            let (mean, inverse) = statistics(simd, input);
+            let (mean, inverse) = self.norm.statistics(simd, input);
             let center = -mean * inverse;
             update(
                 simd,
@@ -130,12 +179,15 @@ impl WithSimd for Back<'_> {
                 #[inline(always)]
                 |sum, [g]| sum + g,
             );
-            let plain = sum(
-                simd,
-                [gradient, self.scale],
-                #[inline(always)]
-                |[g, scale]| g * scale,
-            );
+            let plain = match self.norm {
+                RowNorm::Layer => sum(
+                    simd,
+                    [gradient, self.scale],
+                    #[inline(always)]
+                    |[g, scale]| g * scale,
+                ),
+                RowNorm::Rms => 0.0,
+            };
             let along = sum(
                 simd,
                 [gradient, self.scale, input],

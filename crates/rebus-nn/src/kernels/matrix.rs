@@ -2,6 +2,8 @@
 //! has laid out itself.
 #![allow(unsafe_code, reason = "`gemm` takes pointers")]
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 /// Numbers as a matrix.
@@ -186,12 +188,13 @@ fn by_rows<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// `sums [rows][columns] += leftᵀ right` for each part, with `left [k][rows]` and `right [k][columns]`; rows and columns
-/// are multiples of the lanes.
+/// `sums [rows][columns] += leftᵀ right` for each part, with `left [k][stride]`, of which these rows count, and
+/// `right [k][columns]`; rows and columns are multiples of the lanes.
 pub(super) struct AddOuter<'a> {
     pub parts: &'a [(&'a [f32], &'a [f32])],
     pub sums: &'a mut [f32],
-    pub rows: usize,
+    pub rows: Range<usize>,
+    pub stride: usize,
     pub columns: usize,
 }
 
@@ -212,7 +215,7 @@ impl AddOuter<'_> {
     fn by_rows<S: Simd, const MR: usize>(mut self, simd: S) {
         let wide = 3 * S::F32_LANES;
         let whole = self.columns / wide * wide;
-        for row in (0..self.rows).step_by(MR) {
+        for row in (0..self.rows.len()).step_by(MR) {
             for column in (0..whole).step_by(wide) {
                 self.add::<S, MR, 3>(simd, row, column);
             }
@@ -234,8 +237,8 @@ impl AddOuter<'_> {
             totals.copy_from_slice(S::as_simd_f32s(&sums[column..column + wide]).0);
         }
         for (left, right) in self.parts {
-            for (left, right) in left.chunks_exact(self.rows).zip(right.chunks_exact(self.columns)) {
-                let left = &left[row..][..MR];
+            for (left, right) in left.chunks_exact(self.stride).zip(right.chunks_exact(self.columns)) {
+                let left = &left[self.rows.start + row..][..MR];
                 let (right, _) = S::as_simd_f32s(&right[column..column + wide]);
                 for (totals, left) in totals.iter_mut().zip(left) {
                     let left = simd.splat_f32s(*left);

@@ -1,6 +1,9 @@
 //! The same operations out of Burn's own: for other devices, and to compare with.
 
-use burn::tensor::{Tensor, activation, module, ops::ConvOptions};
+use burn::tensor::{
+    Tensor, activation, module,
+    ops::{ConvOptions, ConvTransposeOptions},
+};
 
 use super::{Activation, AdamWStep};
 
@@ -58,6 +61,22 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Ten
     module::layer_norm(input, scale, Some(shift), 1e-5)
 }
 
+/// As [`super::rms_norm`].
+pub fn rms_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>) -> Tensor<D> {
+    let square = input.clone().square().mean_dim(D - 1); // [..., 1]
+    input * (square + 1e-5).sqrt().recip() * scale.unsqueeze()
+}
+
+/// As [`super::softmax`].
+pub fn softmax<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+    activation::softmax(input, D - 1)
+}
+
+/// As [`super::gated_add`].
+pub fn gated_add(line: Tensor<3>, branch: Tensor<3>, gate: Tensor<2>) -> Tensor<3> {
+    line + branch * gate.unsqueeze_dim(1)
+}
+
 /// As [`super::conv2d`].
 pub fn conv2d(
     input: Tensor<4>,
@@ -65,8 +84,28 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     stride: usize,
     padding: (usize, usize),
+    activation: Option<Activation>,
 ) -> Tensor<4> {
-    module::conv2d(input, weight, bias, ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1))
+    let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1);
+    let output = module::conv2d(input, weight, bias, options);
+    match activation {
+        Some(activation) => activate(output, activation),
+        None => output,
+    }
+}
+
+/// As [`super::conv_transpose2d`].
+pub fn conv_transpose2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    (before, after): (usize, usize),
+) -> Tensor<4> {
+    let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
+    let whole = module::conv_transpose2d(input, weight, bias, options);
+    let [_, _, height, width] = whole.dims();
+    whole.narrow(2, before, height - before - after).narrow(3, before, width - before - after)
 }
 
 /// As [`super::upsample_nearest`].

@@ -47,6 +47,19 @@ pub(super) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     ARCH.dispatch(kernel)
 }
 
+/// Numbers in a vector of the widest instructions that there are.
+pub(super) fn lanes() -> usize {
+    struct Count;
+    impl WithSimd for Count {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    dispatch(Count)
+}
+
 /// The numbers of a tensor that stands in a row.
 #[allow(
     clippy::expect_used,

@@ -2,7 +2,10 @@
 
 use pulp::Simd;
 
-use super::{lanes::Lanes, winograd::TILE};
+use super::{
+    lanes::Lanes,
+    winograd::{PATCH, TILE},
+};
 
 /// The most lanes of any instruction set.
 pub(super) const MOST_LANES: usize = 16;
@@ -74,6 +77,89 @@ impl Tiles {
                         lanes_of[column * lanes + lane] = *value;
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether these tiles fill all lanes, and a quarter of them at a time stands side by side in one row: then whole
+    /// vectors of a row go into lanes and back, by [`gather_rows`](Self::gather_rows) and
+    /// [`scatter_rows`](Self::scatter_rows). Which lane a tile gets is their own affair.
+    #[inline(always)]
+    pub fn in_rows(self, tiles: &[Tile], lanes: usize) -> bool {
+        lanes > TILE
+            && tiles.len() == lanes
+            && self.width.is_multiple_of(lanes)
+            && self.height.is_multiple_of(TILE)
+    }
+
+    /// As [`gather`](Self::gather) with a pixel more on each side, of all lanes at once. `plane` gives a picture's plane.
+    #[inline(always)]
+    pub fn gather_rows<'a, S: Simd>(
+        self,
+        simd: S,
+        tiles: &[Tile],
+        plane: impl Fn(usize) -> &'a [f32],
+        lanes_of: &mut [f32],
+    ) {
+        let lanes = S::F32_LANES;
+        let lanes_of = &mut lanes_of[..PATCH * PATCH * lanes];
+        for (row, lanes_of) in lanes_of.chunks_exact_mut(PATCH * lanes).enumerate() {
+            // The columns from one before each tile on, and those from its last on.
+            let mut first = [simd.splat_f32s(0.0); TILE];
+            let mut last = first;
+            for (quarter, tiles) in tiles.chunks_exact(lanes / TILE).enumerate() {
+                let Tile { picture, top, left } = tiles[0];
+                let inside = (1..=self.height).contains(&(top + row));
+                if inside {
+                    let plane = plane(picture);
+                    let start = (top + row - 1) * self.width + left;
+                    let mut line = [0.0; MOST_LANES + TILE];
+                    let line = &mut line[..lanes + TILE];
+                    line[1..=lanes].copy_from_slice(&plane[start..start + lanes]);
+                    if left > 0 {
+                        line[0] = plane[start - 1];
+                    }
+                    if left + lanes < self.width {
+                        line[lanes + 1] = plane[start + lanes];
+                    }
+                    first[quarter] = S::as_simd_f32s(&line[..lanes]).0[0];
+                    last[quarter] = S::as_simd_f32s(&line[TILE..]).0[0];
+                }
+            }
+            let [before, a, b, c] = simd.deinterleave_shfl_f32s(first);
+            let [d, after, ..] = simd.deinterleave_shfl_f32s(last);
+            for (column, value) in [before, a, b, c, d, after].into_iter().enumerate() {
+                Lanes(simd, value).store_whole(&mut lanes_of[column * lanes..]);
+            }
+        }
+    }
+
+    /// The way back from [`gather_rows`](Self::gather_rows): all lanes of `[TILE * TILE][lanes]` into one channel of
+    /// pictures of `picture` numbers.
+    #[inline(always)]
+    pub fn scatter_rows<S: Simd>(
+        self,
+        simd: S,
+        tiles: &[Tile],
+        pictures: &mut [f32],
+        (picture, channel): (usize, usize),
+        lanes_of: &[f32],
+    ) {
+        let lanes = S::F32_LANES;
+        let lanes_of = &lanes_of[..TILE * TILE * lanes];
+        for (row, lanes_of) in lanes_of.chunks_exact(TILE * lanes).enumerate() {
+            let mut columns = [simd.splat_f32s(0.0); TILE];
+            for (column, value) in columns.iter_mut().enumerate() {
+                *value = Lanes::load_whole(simd, &lanes_of[column * lanes..]).1;
+            }
+            let quarters = simd.interleave_shfl_f32s(columns);
+            for (tiles, quarter) in tiles.chunks_exact(lanes / TILE).zip(quarters) {
+                let tile = &tiles[0];
+                let start = tile.picture * picture
+                    + channel * self.height * self.width
+                    + (tile.top + row) * self.width
+                    + tile.left;
+                Lanes(simd, quarter).store_whole(&mut pictures[start..start + lanes]);
             }
         }
     }

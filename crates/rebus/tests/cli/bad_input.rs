@@ -49,7 +49,7 @@ fn an_empty_prompt_is_a_wish_and_a_long_one_is_cut_with_a_warning() {
     assert!(output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("cut off: \"apple apple") && said.contains("apple…\"") && said.len() < 400,
+        said.contains("cut off: \"apple apple") && said.contains("apple …\"") && said.len() < 400,
         "{said}"
     );
 }

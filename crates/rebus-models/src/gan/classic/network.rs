@@ -5,7 +5,7 @@ use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
     BatchNorm, Conv2d, Init, Linear, Statistics,
     conv::same_padding,
-    kernels::{leaky_relu, relu},
+    kernels::{Activation, leaky_relu, relu},
     resample,
 };
 
@@ -136,7 +136,7 @@ impl ConvBlock {
     }
 
     fn forward(&mut self, x: Tensor<4>, statistics: Statistics) -> Tensor<4> {
-        self.norm.forward(relu(self.convolution.forward(x)), statistics)
+        self.norm.forward(self.convolution.activated(x, Activation::Leaky(0.0)), statistics)
     }
 }
 

@@ -4,7 +4,11 @@ use burn::{
     module::{Module, Param},
     tensor::Tensor,
 };
-use rebus_nn::{Conv2d, Init, Linear, kernels::leaky_relu, resample};
+use rebus_nn::{
+    Conv2d, Init, Linear,
+    kernels::{Activation, leaky_relu},
+    resample,
+};
 
 use super::ModernConfig;
 use crate::text::TextEncoder;
@@ -174,11 +178,14 @@ impl Stage {
 impl ResidualBlock {
     fn forward(&self, x: Tensor<4>, style: Option<&Tensor<2>>) -> Tensor<4> {
         let [batch, width, ..] = x.dims();
-        let mut h = self.first.forward(leaky_relu(x.clone(), SLOPE)); // [b, w, h, w]
-        if let (Some(modulation), Some(style)) = (&self.modulation, style) {
-            let scale = modulation.forward(style.clone()) + 1.0; // [b, w]
-            h = h * scale.reshape([batch, width, 1, 1]);
-        }
-        x + self.second.forward(leaky_relu(h, SLOPE))
+        let h = leaky_relu(x.clone(), SLOPE);
+        let h = match (&self.modulation, style) {
+            (Some(modulation), Some(style)) => {
+                let scale = modulation.forward(style.clone()) + 1.0; // [b, w]
+                leaky_relu(self.first.forward(h) * scale.reshape([batch, width, 1, 1]), SLOPE)
+            }
+            _ => self.first.activated(h, Activation::Leaky(SLOPE as f32)),
+        }; // [b, w, h, w]
+        x + self.second.forward(h)
     }
 }

@@ -1,0 +1,140 @@
+//! A block of tiles on its way through a 3x3 convolution: transformed, multiplied, and transformed back, while it stays
+//! in the cache. Lanes hold tiles.
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    Activation,
+    lanes::Lanes,
+    matrix::{self, VECTORS},
+    tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
+    winograd::{Input, Output, PATCH, POINTS, TILE, Transform},
+};
+
+/// Tiles of a block.
+pub(super) fn block(lanes: usize) -> usize {
+    VECTORS * lanes
+}
+
+/// Numbers of a transformed block, `[point][channel in][tile]`.
+pub(super) fn room(channels_in: usize, lanes: usize) -> usize {
+    POINTS * (channels_in * block(lanes) + PAD)
+}
+
+/// Numbers of the transformed kernels of as many channels out as there are lanes, `[point][channel in][lane]`.
+pub(super) fn group(channels_in: usize, lanes: usize) -> usize {
+    POINTS * (channels_in * lanes + PAD)
+}
+
+/// Transforms the inputs of a block.
+pub(super) struct TransformBlock<'a> {
+    pub tiles: Tiles,
+    pub block: &'a [Tile],
+    pub channels_in: usize,
+    /// `[picture][channel in][height][width]`
+    pub input: &'a [f32],
+    pub transformed: &'a mut [f32],
+}
+
+impl WithSimd for TransformBlock<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tiles, channels_in, input, transformed, .. } = self;
+        let lanes = S::F32_LANES;
+        let plane = tiles.height * tiles.width;
+        let stride = channels_in * block(lanes) + PAD;
+        for (vector, vector_tiles) in self.block.chunks(lanes).enumerate() {
+            let mut scratch = [0.0; POINTS * MOST_LANES];
+            let in_rows = tiles.in_rows(vector_tiles, lanes);
+            for channel in 0..channels_in {
+                let plane = |picture: usize| &input[(picture * channels_in + channel) * plane..][..plane];
+                if in_rows {
+                    tiles.gather_rows(simd, vector_tiles, plane, &mut scratch);
+                } else {
+                    for (lane, tile) in vector_tiles.iter().enumerate() {
+                        tiles.gather::<PATCH>(tile, plane(tile.picture), &mut scratch, lanes, lane);
+                    }
+                }
+                let place = channel * block(lanes) + vector * lanes;
+                Input::square(
+                    simd,
+                    #[inline(always)]
+                    |place| lanes_of(simd, &scratch, place),
+                    #[inline(always)]
+                    |point, value| value.store_whole(&mut transformed[point * stride + place..]),
+                );
+            }
+        }
+    }
+}
+
+/// Multiplies a transformed block by the kernels of one group of channels out, and transforms the products back.
+pub(super) struct MultiplyBlock<'a> {
+    pub tiles: Tiles,
+    pub block: &'a [Tile],
+    pub channels_in: usize,
+    pub transformed: &'a [f32],
+    /// Kernels of the group.
+    pub weights: &'a [f32],
+    /// Room for `[point][channel of the group][tile]`.
+    pub products: &'a mut [f32],
+    /// A number for each channel of the group, or none.
+    pub bias: &'a [f32],
+    pub activation: Option<Activation>,
+    /// `[picture][channel out][height][width]`
+    pub output: &'a mut [f32],
+    /// Channels of a picture of the output, the first of the group, and how many the group has.
+    pub channels: (usize, usize, usize),
+}
+
+impl WithSimd for MultiplyBlock<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tiles, channels_in, products, bias, activation, output, .. } = self;
+        let (channels_out, first, count) = self.channels;
+        let lanes = S::F32_LANES;
+        let block = block(lanes);
+        let plane = tiles.height * tiles.width;
+        let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
+        let vectors = self.block.len().div_ceil(lanes);
+        for point in 0..POINTS {
+            let weights = &self.weights[point * weight_stride..][..channels_in * lanes];
+            let transformed = &self.transformed[point * stride..][..channels_in * block];
+            let products = &mut products[point * lanes * block..][..lanes * block];
+            matrix::product(simd, vectors, weights, transformed, products);
+        }
+        for row in 0..count {
+            let channel = first + row;
+            let bias = Lanes::splat(simd, bias.get(row).copied().unwrap_or(0.0));
+            for (vector, vector_tiles) in self.block.chunks(lanes).enumerate() {
+                let place = row * block + vector * lanes;
+                let mut scratch = [0.0; TILE * TILE * MOST_LANES];
+                Output::square(
+                    simd,
+                    #[inline(always)]
+                    |point| Lanes::load_whole(simd, &products[point * lanes * block + place..]),
+                    #[inline(always)]
+                    |place, value| {
+                        let value = value + bias;
+                        let value = match activation {
+                            Some(activation) => activation.value(value),
+                            None => value,
+                        };
+                        value.store_whole(&mut scratch[place * lanes..]);
+                    },
+                );
+                if tiles.in_rows(vector_tiles, lanes) {
+                    let place = (channels_out * plane, channel);
+                    tiles.scatter_rows(simd, vector_tiles, output, place, &scratch);
+                    continue;
+                }
+                for (lane, tile) in vector_tiles.iter().enumerate() {
+                    let plane = &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
+                    tiles.scatter(tile, plane, &scratch, lanes, lane);
+                }
+            }
+        }
+    }
+}

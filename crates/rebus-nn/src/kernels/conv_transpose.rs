@@ -1,0 +1,99 @@
+//! Transposed convolution: the adjoint of a convolution, which gives a larger picture where that gives a smaller one
+//! (Dumoulin and Visin 2016, chapter 4). What is one's way forward is the other's way back.
+
+use burn::{backend::flex::FlexTensor, tensor::Tensor};
+use rayon::prelude::*;
+
+use super::{
+    channels::sum_of_planes,
+    convolution::{Convolution, Finish, Shape},
+    op::{self, Kernel},
+    run,
+};
+
+/// `[batch, channels_in, height, width]`, `[channels_in, channels_out, kernel, kernel]`, `[channels_out]`, on the
+/// processor.
+pub(super) fn conv_transpose2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    (before, after): (usize, usize),
+) -> Tensor<4> {
+    let ([_, channels, height, width], [channels_in, out, rows, columns]) = (input.dims(), weight.dims());
+    assert_eq!(channels_in, channels, "a kernel for {channels} channels");
+    assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
+    let reach = |side: usize, kernel: usize| side.max(1) * stride + kernel > stride + before + after;
+    let fits = reach(height, rows) && reach(width, columns);
+    assert!(
+        stride > 0 && fits,
+        "{rows}x{columns} taps at stride {stride} leave nothing of {height}x{width} pixels"
+    );
+    let kernel = Transposed(Convolution { stride, before, after, activation: None });
+    match bias {
+        Some(bias) => op::apply3(kernel, input, weight, bias),
+        None => op::apply2(kernel, input, weight),
+    }
+}
+
+/// The adjoint of this convolution.
+#[derive(Debug, Clone, Copy)]
+struct Transposed(Convolution);
+
+impl Transposed {
+    /// The convolution whose output is our input.
+    fn shape(self, input: &FlexTensor, weight: &FlexTensor) -> Shape {
+        let Convolution { stride, before, after, .. } = self.0;
+        let [batch, _, height, width] = run::sides(input);
+        let [_, channels, rows, columns] = run::sides(weight);
+        let side = |side: usize, kernel: usize| (side - 1) * stride + kernel - before - after;
+        Shape::new(self.0, [batch, channels, side(height, rows), side(width, columns)], weight)
+    }
+
+    fn output(self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
+        let mut output = self.shape(input, weight).gradient_of_input(weight, input);
+        let [_, channels, height, width] = run::sides(&output);
+        if !bias.is_empty() {
+            let (places, picture) = (height * width, channels * height * width);
+            run::numbers_mut(&mut output).par_chunks_mut(picture).for_each(|output| {
+                run::dispatch(Finish { output, places, bias, activation: None });
+            });
+        }
+        output
+    }
+}
+
+impl Kernel<2> for Transposed {
+    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
+        self.output(input, weight, &[])
+    }
+
+    fn backward(
+        &self,
+        [input, weight]: [&FlexTensor; 2],
+        gradient: &FlexTensor,
+        [of_input, of_weight]: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let shape = self.shape(input, weight);
+        [
+            of_input.then(|| shape.output(gradient, weight, &[], None)),
+            of_weight.then(|| shape.gradient_of_weight(gradient, input)),
+        ]
+    }
+}
+
+impl Kernel<3> for Transposed {
+    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
+        self.output(input, weight, run::numbers(bias))
+    }
+
+    fn backward(
+        &self,
+        [input, weight, _]: [&FlexTensor; 3],
+        gradient: &FlexTensor,
+        [of_input, of_weight, of_bias]: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
+        [of_input, of_weight, of_bias.then(|| sum_of_planes(gradient))]
+    }
+}
