@@ -42,6 +42,8 @@ mod gated_add;
 #[cfg(feature = "cpu")]
 mod group_norm;
 #[cfg(feature = "cpu")]
+mod guarded;
+#[cfg(feature = "cpu")]
 mod lanes;
 #[cfg(feature = "cpu")]
 mod layer_norm;
