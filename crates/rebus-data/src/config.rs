@@ -35,7 +35,8 @@ pub struct DataConfig {
     pub padding_crop: u32,
     /// At most this many items of a list column make up one caption, in random order.
     pub keywords_max: usize,
-    /// The part of the records held back for validation, by a hash of the caption.
+    /// The part of the records held back for validation, by a hash of the caption, or of the record's key where captions
+    /// are names of classes.
     pub validation_fraction: f64,
     /// A regular expression removed from the caption before it is hashed, so that variants stay on one side of the split.
     pub validation_ignore: String,

@@ -1,5 +1,7 @@
 //! Which records train and which validate: a hash of the caption decides, so that it never changes.
 
+use std::collections::HashSet;
+
 use crate::{Collection, DataError, captions::caption_column, config::DataConfig};
 
 /// The two halves of a collection, as record numbers in order.
@@ -11,38 +13,48 @@ pub struct Split {
     pub validation: Vec<usize>,
 }
 
+/// Records a caption, on average, from which on captions are names of classes, of which none should be missing from
+/// training.
+const OF_A_CLASS: usize = 20;
+
 /// Splits a collection by its first text column, with `validation_ignore` removed from it.
 ///
-/// Records of one caption lie on one side, wherever and in whatever order they are. A record without a caption goes
-/// by its key; one that cannot be read at all is left to training, which reports it.
+/// Records of one caption lie on one side, wherever and in whatever order they are. Where twenty records and more share
+/// a caption on average, it is the name of a class, and each record goes by its own key. So does a record without a
+/// caption; one that cannot be read at all is left to training, which reports it.
 ///
 /// # Errors
 /// `validation_ignore` is not a regular expression.
 pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, DataError> {
-    let mut split = Split { train: Vec::new(), validation: Vec::new() };
-    if config.validation_fraction <= 0.0 {
-        split.train = (0..collection.len()).collect();
-        return Ok(split);
+    let fraction = config.validation_fraction;
+    if fraction <= 0.0 {
+        return Ok(Split { train: (0..collection.len()).collect(), validation: Vec::new() });
     }
     let ignored = config.ignored()?;
     let column = caption_column(collection);
-    for index in 0..collection.len() {
-        let held_back = collection.captions(index).is_ok_and(|record| {
+    let mut captions = HashSet::new();
+    // By caption and by key.
+    let places: Vec<Option<[f64; 2]>> = (0..collection.len())
+        .map(|index| {
+            let record = collection.captions(index).ok()?;
+            let by_key = place(&record.key);
             let caption = column.and_then(|column| record.text(column));
             let caption = caption.map(|caption| ignored.replace_all(&caption, "").trim().to_string());
-            let caption = caption.filter(|caption| !caption.is_empty());
-            place(caption.as_deref().unwrap_or(&record.key)) < config.validation_fraction
-        });
-        if held_back { split.validation.push(index) } else { split.train.push(index) }
-    }
-    if split.validation.is_empty() {
-        tracing::warn!(
-            "none of the {} records of {} is held back for validation; raise validation_fraction",
-            collection.len(),
-            collection.location().display()
-        );
-    }
-    Ok(split)
+            let Some(caption) = caption.filter(|caption| !caption.is_empty()) else {
+                return Some([by_key; 2]);
+            };
+            let by_caption = place(&caption);
+            captions.insert(by_caption.to_bits());
+            Some([by_caption, by_key])
+        })
+        .collect();
+    let of_classes = captions.len() * OF_A_CLASS <= places.iter().flatten().count();
+    let held_back = |index: &usize| {
+        places[*index]
+            .is_some_and(|[by_caption, by_key]| (if of_classes { by_key } else { by_caption }) < fraction)
+    };
+    let (validation, train) = (0..collection.len()).partition(held_back);
+    Ok(Split { train, validation })
 }
 
 /// Where a caption lies in 0..1: the first 8 bytes of its hash, the low one first. Fixed for ever.

@@ -46,6 +46,18 @@ fn siblings_stay_together() {
     assert!(parted);
 }
 
+/// Whole classes must not be missing from training.
+#[test]
+fn records_of_classes_part_one_by_one() {
+    let texts: Vec<&str> = (0..200).map(|index| ["cat", "dog", "ship", "waving hand"][index % 4]).collect();
+    let split = halves(&texts, 0.2);
+    assert!((20..60).contains(&split.validation.len()), "{}", split.validation.len());
+    for class in 0..4 {
+        assert!(split.train.iter().any(|index| index % 4 == class));
+        assert!(split.validation.iter().any(|index| index % 4 == class));
+    }
+}
+
 #[test]
 fn the_order_of_records_does_not_matter_and_no_fraction_holds_nothing_back() {
     let texts = ["a", "b", "c", "d", "e", "f", "g", "h"];
