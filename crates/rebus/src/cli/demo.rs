@@ -11,17 +11,17 @@ use super::{failure::Failure, progress};
 
 /// Prompts that the demo draws: captions that the model learned, in both languages.
 const PROMPTS: [&str; 8] = [
-    "red apple",
+    "green apple",
     "sun",
-    "volcano",
+    "snowman",
     "cat face",
-    "flag: Japan",
+    "grinning face",
     "red heart",
-    "火山",
+    "笑脸",
     "woman firefighter: dark skin tone",
 ];
-/// And captions that nobody drew for it.
-const NEW: [&str; 4] = ["blue apple", "green heart with face", "purple cat face", "红色的太阳"];
+/// And captions that it was not shown.
+const NEW: [&str; 4] = ["red apple", "blue apple", "purple cat face", "红色的太阳"];
 
 /// How many pictures of each prompt.
 const EACH: usize = 4;
