@@ -290,7 +290,7 @@ fn a_convolution_with_an_activation() {
     }
 }
 
-/// What is kept of a weight serves that weight alone, and nothing is kept where weights are learned.
+/// What is kept of a weight serves that weight alone, also where another is learned.
 #[test]
 fn a_weight_that_changes_is_packed_anew() {
     let (input, weight) = (noise([2, 12, 9, 9], 1), noise([10, 12, 3, 3], 2));
