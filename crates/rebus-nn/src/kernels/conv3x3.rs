@@ -12,12 +12,12 @@ use rayon::prelude::*;
 
 use super::{
     Activation, PackedWeight,
+    affine::{self, Affine},
     channels::sum_of_planes,
     conv3x3_block::{MultiplyBlock, TransformBlock, block, room},
     conv3x3_pack::{Taps, pack, pack_group},
     conv3x3_weight::gradient_of_weight,
     matrix::VECTORS,
-    op::{self, Kernel},
     run,
     tiles::{Tile, Tiles},
     winograd::POINTS,
@@ -35,11 +35,7 @@ pub(super) fn conv3x3(
     let ([_, channels, ..], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
     assert_eq!([channels_in, rows, columns], [channels, 3, 3], "a 3x3 kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
-    let kernel = Conv3x3 { activation, kept };
-    match bias {
-        Some(bias) => op::apply3(kernel, input, weight, bias),
-        None => op::apply2(kernel, input, weight),
-    }
+    affine::apply(Conv3x3 { activation, kept }, input, weight, bias)
 }
 
 #[derive(Debug)]
@@ -48,20 +44,15 @@ struct Conv3x3 {
     kept: Option<PackedWeight>,
 }
 
-impl Conv3x3 {
+impl Affine for Conv3x3 {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
         convolve(input, weight, bias, Taps::AsTheyStand, self.activation, self.kept.as_ref())
     }
-}
 
-impl Kernel<2> for Conv3x3 {
-    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
-        self.output(input, weight, &[])
-    }
-
-    fn backward(
+    fn gradients(
         &self,
-        [input, weight]: [&FlexTensor; 2],
+        input: &FlexTensor,
+        weight: &FlexTensor,
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
@@ -70,21 +61,9 @@ impl Kernel<2> for Conv3x3 {
             of_weight.then(|| gradient_of_weight(input, gradient)),
         ]
     }
-}
 
-impl Kernel<3> for Conv3x3 {
-    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        self.output(input, weight, run::numbers(bias))
-    }
-
-    fn backward(
-        &self,
-        [input, weight, _]: [&FlexTensor; 3],
-        gradient: &FlexTensor,
-        [of_input, of_weight, of_bias]: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
-        [of_input, of_weight, of_bias.then(|| sum_of_planes(gradient))]
+    fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {
+        sum_of_planes(gradient)
     }
 }
 

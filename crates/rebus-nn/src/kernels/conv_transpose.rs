@@ -5,9 +5,9 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
 
 use super::{
+    affine::{self, Affine},
     channels::sum_of_planes,
     convolution::{Convolution, Finish, Shape},
-    op::{self, Kernel},
     run,
 };
 
@@ -29,11 +29,7 @@ pub(super) fn conv_transpose2d(
         stride > 0 && fits,
         "{rows}x{columns} taps at stride {stride} leave nothing of {height}x{width} pixels"
     );
-    let kernel = Transposed(Convolution { stride, before, after, activation: None });
-    match bias {
-        Some(bias) => op::apply3(kernel, input, weight, bias),
-        None => op::apply2(kernel, input, weight),
-    }
+    affine::apply(Transposed(Convolution { stride, before, after, activation: None }), input, weight, bias)
 }
 
 /// The adjoint of this convolution.
@@ -49,8 +45,10 @@ impl Transposed {
         let side = |side: usize, kernel: usize| (side - 1) * stride + kernel - before - after;
         Shape::new(self.0, [batch, channels, side(height, rows), side(width, columns)], weight)
     }
+}
 
-    fn output(self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
+impl Affine for Transposed {
+    fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
         let mut output = self.shape(input, weight).gradient_of_input(weight, input);
         let [_, channels, height, width] = run::sides(&output);
         if !bias.is_empty() {
@@ -61,16 +59,11 @@ impl Transposed {
         }
         output
     }
-}
 
-impl Kernel<2> for Transposed {
-    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
-        self.output(input, weight, &[])
-    }
-
-    fn backward(
+    fn gradients(
         &self,
-        [input, weight]: [&FlexTensor; 2],
+        input: &FlexTensor,
+        weight: &FlexTensor,
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
@@ -80,20 +73,8 @@ impl Kernel<2> for Transposed {
             of_weight.then(|| shape.gradient_of_weight(gradient, input)),
         ]
     }
-}
 
-impl Kernel<3> for Transposed {
-    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        self.output(input, weight, run::numbers(bias))
-    }
-
-    fn backward(
-        &self,
-        [input, weight, _]: [&FlexTensor; 3],
-        gradient: &FlexTensor,
-        [of_input, of_weight, of_bias]: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
-        [of_input, of_weight, of_bias.then(|| sum_of_planes(gradient))]
+    fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {
+        sum_of_planes(gradient)
     }
 }

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 
 use super::{
     Activation,
+    affine::{self, Affine},
     channels::sum_of_planes,
     lanes::Lanes,
     matrix::{Matrix, MatrixMut, multiply, multiply_add},
-    op::{self, Kernel},
     rows::update,
     run,
 };
@@ -47,11 +47,7 @@ pub(super) fn convolution(
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
     let fits = rows <= height + before + after && columns <= width + before + after;
     assert!(stride > 0 && fits, "{rows}x{columns} taps at stride {stride} on {height}x{width} pixels");
-    let kernel = Convolution { stride, before, after, activation };
-    match bias {
-        Some(bias) => op::apply3(kernel, input, weight, bias),
-        None => op::apply2(kernel, input, weight),
-    }
+    affine::apply(Convolution { stride, before, after, activation }, input, weight, bias)
 }
 
 /// Zeros before and after each side.
@@ -63,14 +59,15 @@ pub(super) struct Convolution {
     pub activation: Option<Activation>,
 }
 
-impl Kernel<2> for Convolution {
-    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
-        Shape::new(*self, run::sides(input), weight).output(input, weight, &[], self.activation)
+impl Affine for Convolution {
+    fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
+        Shape::new(*self, run::sides(input), weight).output(input, weight, bias, self.activation)
     }
 
-    fn backward(
+    fn gradients(
         &self,
-        [input, weight]: [&FlexTensor; 2],
+        input: &FlexTensor,
+        weight: &FlexTensor,
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
@@ -80,26 +77,9 @@ impl Kernel<2> for Convolution {
             of_weight.then(|| shape.gradient_of_weight(input, gradient)),
         ]
     }
-}
 
-impl Kernel<3> for Convolution {
-    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        Shape::new(*self, run::sides(input), weight).output(
-            input,
-            weight,
-            run::numbers(bias),
-            self.activation,
-        )
-    }
-
-    fn backward(
-        &self,
-        [input, weight, _]: [&FlexTensor; 3],
-        gradient: &FlexTensor,
-        [of_input, of_weight, of_bias]: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
-        [of_input, of_weight, of_bias.then(|| sum_of_planes(gradient))]
+    fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {
+        sum_of_planes(gradient)
     }
 }
 

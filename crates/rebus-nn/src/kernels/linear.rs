@@ -5,8 +5,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    affine::{self, Affine},
     matrix::{Matrix, MatrixMut, multiply_large},
-    op::{self, Kernel},
     rows::update,
     run,
 };
@@ -16,10 +16,7 @@ pub(super) fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>
     let ([_, inner], [rows, out]) = (input.dims(), weight.dims());
     assert_eq!(inner, rows, "a weight for rows of {inner}");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} numbers");
-    match bias {
-        Some(bias) => op::apply3(Linear, input, weight, bias),
-        None => op::apply2(Linear, input, weight),
-    }
+    affine::apply(Linear, input, weight, bias)
 }
 
 #[derive(Debug)]
@@ -37,16 +34,25 @@ fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
     Matrix::new(run::numbers(tensor), rows, columns, columns)
 }
 
-impl Kernel<2> for Linear {
-    fn forward(&self, [input, weight]: [&FlexTensor; 2]) -> FlexTensor {
+impl Affine for Linear {
+    fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
         let ([rows, _], [_, columns]) = (run::sides(input), run::sides(weight));
         let sides = [rows, columns];
-        run::tensor(product(matrix(input), matrix(weight), sides), &sides)
+        let mut output = product(matrix(input), matrix(weight), sides);
+        if !bias.is_empty() {
+            // After the product: added to it from the start, it would be rounded otherwise for one row than for many.
+            output
+                .par_chunks_mut(ROWS * columns)
+                .with_min_len(run::pieces_a_task(ROWS * columns))
+                .for_each(|rows| run::dispatch(AddBias { rows, bias }));
+        }
+        run::tensor(output, &sides)
     }
 
-    fn backward(
+    fn gradients(
         &self,
-        [input, weight]: [&FlexTensor; 2],
+        input: &FlexTensor,
+        weight: &FlexTensor,
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
@@ -61,30 +67,9 @@ impl Kernel<2> for Linear {
             }),
         ]
     }
-}
 
-impl Kernel<3> for Linear {
-    fn forward(&self, [input, weight, bias]: [&FlexTensor; 3]) -> FlexTensor {
-        let ([rows, _], [_, columns]) = (run::sides(input), run::sides(weight));
-        let sides = [rows, columns];
-        let mut output = product(matrix(input), matrix(weight), sides);
-        let bias = run::numbers(bias);
-        // After the product: added to it from the start, it would be rounded otherwise for one row than for many.
-        output
-            .par_chunks_mut(ROWS * columns)
-            .with_min_len(run::pieces_a_task(ROWS * columns))
-            .for_each(|rows| run::dispatch(AddBias { rows, bias }));
-        run::tensor(output, &sides)
-    }
-
-    fn backward(
-        &self,
-        [input, weight, _]: [&FlexTensor; 3],
-        gradient: &FlexTensor,
-        [of_input, of_weight, of_bias]: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let [of_input, of_weight] = self.backward([input, weight], gradient, [of_input, of_weight]);
-        [of_input, of_weight, of_bias.then(|| sum_of_rows(gradient))]
+    fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {
+        sum_of_rows(gradient)
     }
 }
 

@@ -20,6 +20,8 @@ mod activation;
 #[cfg(feature = "cpu")]
 mod adamw;
 #[cfg(feature = "cpu")]
+mod affine;
+#[cfg(feature = "cpu")]
 mod attention;
 #[cfg(feature = "cpu")]
 mod batch_norm;
@@ -202,7 +204,7 @@ pub fn conv2d(
     padding: (usize, usize),
     activation: Option<Activation>,
 ) -> Tensor<4> {
-    conv2d_with(input, weight, bias, stride, padding, activation, None)
+    conv2d_packed(input, weight, bias, stride, padding, activation, &PackedWeight::default())
 }
 
 /// As [`conv2d`]; outside of a graph, what is made of the weight on the way is kept in `packed` and used again for as long
@@ -216,18 +218,6 @@ pub fn conv2d_packed(
     activation: Option<Activation>,
     packed: &PackedWeight,
 ) -> Tensor<4> {
-    conv2d_with(input, weight, bias, stride, padding, activation, Some(packed))
-}
-
-fn conv2d_with(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: (usize, usize),
-    activation: Option<Activation>,
-    packed: Option<&PackedWeight>,
-) -> Tensor<4> {
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&weight) {
         let [channels_out, channels_in, rows, columns] = weight.dims();
@@ -239,7 +229,7 @@ fn conv2d_with(
         });
         let output = match (rows, columns, stride, padding) {
             (3, 3, 1, (1, 1)) if channels_out.min(channels_in) >= FEW_CHANNELS => {
-                conv3x3::conv3x3(input, weight, bias, fused, packed.filter(|_| !tracked).cloned())
+                conv3x3::conv3x3(input, weight, bias, fused, (!tracked).then(|| packed.clone()))
             }
             _ => convolution::convolution(input, weight, bias, stride, padding, fused),
         };
