@@ -11,9 +11,9 @@ use super::{failure::Failure, progress};
 
 /// Prompts that the demo draws: captions that the model learned, in both languages.
 const PROMPTS: [&str; 8] = [
-    "green apple",
+    "red apple",
     "sun",
-    "snowman",
+    "pizza",
     "cat face",
     "grinning face",
     "red heart",
@@ -21,7 +21,7 @@ const PROMPTS: [&str; 8] = [
     "woman firefighter: dark skin tone",
 ];
 /// And captions that it was not shown.
-const NEW: [&str; 4] = ["red apple", "blue apple", "purple cat face", "红色的太阳"];
+const NEW: [&str; 4] = ["a green heart", "blue apple", "purple cat face", "红色的太阳"];
 
 /// How many pictures of each prompt.
 const EACH: usize = 4;
