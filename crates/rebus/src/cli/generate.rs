@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     seed: Option<u64>,
     /// How closely to follow the prompt; 1 is no guidance.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     guidance_scale: Option<f32>,
     /// How many steps to take.
     #[arg(long)]

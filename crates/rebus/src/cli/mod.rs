@@ -17,6 +17,8 @@ mod recipe;
 mod runs;
 mod train;
 
+use std::io::IsTerminal as _;
+
 use clap::{Parser, Subcommand};
 
 /// Cross-modal picture making: learn from captioned pictures, then draw from words.
@@ -71,6 +73,7 @@ pub(crate) fn run() -> i32 {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .init();

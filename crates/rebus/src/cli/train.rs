@@ -53,6 +53,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let collection = rebus_data::open(data, &Default::default())?;
             let picked = recipes::pick(&*collection)?;
             eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
+            if !args.set.is_empty() {
+                eprintln!("but {}\n", args.set.join(", "));
+            }
             (picked.name.to_string(), Some(picked.recipe))
         }
         (None, None) => {
