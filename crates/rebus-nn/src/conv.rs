@@ -7,7 +7,7 @@ use burn::{
 
 use crate::{
     Init,
-    kernels::{self, Activation, PackedWeight},
+    kernels::{self, Activation, Convolution, PackedWeight},
 };
 
 /// A convolution over `[batch, channel, height, width]`.
@@ -18,9 +18,7 @@ pub struct Conv2d {
     /// `[channels_out]`
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    stride: usize,
-    #[module(skip)]
-    padding: (usize, usize),
+    convolution: Convolution,
     #[module(skip)]
     packed: PackedWeight,
 }
@@ -58,12 +56,18 @@ impl Conv2d {
     fn from_weight(weight: Param<Tensor<4>>, init: &mut Init) -> Self {
         let [channels_out, _, kernel, _] = weight.dims();
         let bias = Some(init.constant([channels_out], 0.0));
-        Self { weight, bias, stride: 1, padding: (kernel / 2, kernel / 2), packed: PackedWeight::default() }
+        let convolution = Convolution::new(1, (kernel / 2, kernel / 2));
+        Self { weight, bias, convolution, packed: PackedWeight::default() }
     }
 
     /// Another stride, with the padding that goes before and after each side.
-    pub fn with_stride(self, stride: usize, padding: (usize, usize)) -> Self {
-        Self { stride, padding, ..self }
+    pub fn with_stride(self, stride: usize, (before, after): (usize, usize)) -> Self {
+        Self { convolution: Convolution { stride, before, after, ..self.convolution }, ..self }
+    }
+
+    /// With a smaller error, where a faster way would have a larger one: see [`Convolution::accurate`].
+    pub fn accurate(self) -> Self {
+        Self { convolution: Convolution { accurate: true, ..self.convolution }, ..self }
     }
 
     /// Without a bias.
@@ -84,7 +88,13 @@ impl Conv2d {
     fn convolve(&self, input: Tensor<4>, activation: Option<Activation>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
         let weight = self.weight.val();
-        kernels::conv2d_packed(input, weight, bias, self.stride, self.padding, activation, &self.packed)
+        kernels::conv2d_packed(
+            input,
+            weight,
+            bias,
+            Convolution { activation, ..self.convolution },
+            &self.packed,
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
 use rebus_nn::{
     burn,
-    kernels::{self, Activation, AdamWStep, PackedWeight},
+    kernels::{self, Activation, AdamWStep, Convolution, PackedWeight},
     random::{self, Key, Purpose},
 };
 
@@ -153,15 +153,20 @@ proptest! {
         height in 1usize..20,
         width in 1usize..20,
     ) {
-        let found = errors(
-            (
-                noise([batch, channels_in, height, width], 1),
-                noise([channels_out, channels_in, 3, 3], 2),
-                noise([channels_out], 3),
-            ),
-            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1), None),
-        );
-        within(found, [1e-5, 1e-5, 2e-5, SUM]);
+        for (accurate, bound) in [(false, 1e-5), (true, 2e-6)] {
+            let found = errors(
+                (
+                    noise([batch, channels_in, height, width], 1),
+                    noise([channels_out, channels_in, 3, 3], 2),
+                    noise([channels_out], 3),
+                ),
+                |x, weight, bias| {
+                    let convolution = Convolution { accurate, ..Convolution::new(1, (1, 1)) };
+                    kernels::conv2d(x, weight, Some(bias), convolution)
+                },
+            );
+            within(found, [bound, bound, 2e-5, SUM]);
+        }
     }
 }
 
@@ -182,7 +187,7 @@ proptest! {
                 noise([channels_out, channels_in, kernel, kernel], 2),
                 noise([channels_out], 3),
             ),
-            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, (before, after), None),
+            |x, weight, bias| kernels::conv2d(x, weight, Some(bias), Convolution::new(stride, (before, after))),
         );
         within(found, [1e-6, 1e-6, 2e-6, SUM]);
     }
@@ -257,7 +262,7 @@ fn a_key_that_does_not_count_has_no_say() {
 fn convolutions_by_rows() {
     for (batch, height, width) in [(1, 4, 16), (3, 8, 32), (5, 32, 32), (2, 16, 48)] {
         let inputs = (noise([batch, 9, height, width], 1), noise([21, 9, 3, 3], 2), noise([21], 3));
-        let conv = |x, weight, bias| kernels::conv2d(x, weight, Some(bias), 1, (1, 1), None);
+        let conv = |x, weight, bias| kernels::conv2d(x, weight, Some(bias), Convolution::new(1, (1, 1)));
         within(errors(inputs, conv), [1e-5, 1e-5, 2e-5, SUM]);
     }
 }
@@ -265,7 +270,7 @@ fn convolutions_by_rows() {
 #[test]
 fn a_convolution_without_a_bias() {
     let found = errors((noise([3, 5, 9, 7], 1), noise([6, 5, 3, 3], 2), noise([1], 3)), |x, weight, _| {
-        kernels::conv2d(x, weight, None, 1, (1, 1), None)
+        kernels::conv2d(x, weight, None, Convolution::new(1, (1, 1)))
     });
     within(found, [1e-5, 1e-5, 2e-5, 0.0]);
 }
@@ -279,8 +284,9 @@ fn a_convolution_with_an_activation() {
         for (kernel, stride, padding) in [(3, 1, (1, 1)), (3, 2, (0, 1)), (1, 1, (0, 0))] {
             let weight = noise([6, 5, kernel, kernel], 2) * 0.3;
             let inputs = (noise([3, 5, 9, 7], 1), weight, noise([6], 3));
-            let conv =
-                |x, weight, bias| kernels::conv2d(x, weight, Some(bias), stride, padding, Some(activation));
+            let convolution =
+                Convolution { activation: Some(activation), ..Convolution::new(stride, padding) };
+            let conv = |x, weight, bias| kernels::conv2d(x, weight, Some(bias), convolution);
             within(errors(inputs.clone(), conv), [1e-5, 1e-5, 2e-5, SUM]);
             let (x, weight, bias) = inputs;
             let wide = FloatDType::F64;
@@ -295,16 +301,19 @@ fn a_convolution_with_an_activation() {
 fn a_weight_that_changes_is_packed_anew() {
     let (input, weight) = (noise([2, 12, 9, 9], 1), noise([10, 12, 3, 3], 2));
     let packed = PackedWeight::default();
-    let kept = |weight: Tensor<4>| {
-        kernels::conv2d_packed(input.clone(), weight, None, 1, (1, 1), None, &packed).into_data()
+    let fast = Convolution::new(1, (1, 1));
+    let kept = |weight: Tensor<4>, convolution| {
+        kernels::conv2d_packed(input.clone(), weight, None, convolution, &packed).into_data()
     };
-    let fresh = |weight| kernels::conv2d(input.clone(), weight, None, 1, (1, 1), None).into_data();
+    let fresh = |weight, convolution| kernels::conv2d(input.clone(), weight, None, convolution).into_data();
     for weight in [weight.clone(), weight.clone(), weight.clone() * 2.0, weight.clone()] {
-        assert_eq!(kept(weight.clone()), fresh(weight));
+        for convolution in [fast, Convolution { accurate: true, ..fast }] {
+            assert_eq!(kept(weight.clone(), convolution), fresh(weight.clone(), convolution));
+        }
     }
     let learned = weight.clone().autodiff().require_grad();
-    let output = kernels::conv2d_packed(input.clone().autodiff(), learned, None, 1, (1, 1), None, &packed);
-    assert_eq!(output.into_data(), fresh(weight));
+    let output = kernels::conv2d_packed(input.clone().autodiff(), learned, None, fast, &packed);
+    assert_eq!(output.into_data(), fresh(weight, fast));
 }
 
 #[test]
@@ -314,7 +323,7 @@ fn a_picture_has_the_same_bits_alone_and_among_others() {
         [(3, 1, (1, 1), 8), (3, 1, (1, 1), 32), (1, 1, (0, 0), 8), (3, 2, (0, 1), 8)]
     {
         let (input, weight) = (noise([9, 20, side, side + 4], 1), noise([24, 20, kernel, kernel], 2));
-        let conv = |input| kernels::conv2d(input, weight.clone(), None, stride, padding, None);
+        let conv = |input| kernels::conv2d(input, weight.clone(), None, Convolution::new(stride, padding));
         let all = conv(input.clone());
         for picture in [0, 4, 8] {
             let alone = conv(input.clone().narrow(0, picture, 1));
@@ -331,19 +340,30 @@ const STEP: AdamWStep = AdamWStep {
     weight_decay: 0.1,
     gradient_scale: 0.5,
     time: 3,
+    average: 0.75,
 };
 
 #[test]
 fn a_step_of_adamw() {
     for length in [1, 7, 40_000] {
-        let run = |dtype: FloatDType| {
+        let run = |dtype: FloatDType, averaged: bool| {
             let [weight, gradient, first] = [1, 2, 3].map(|seed| noise([length], seed).cast(dtype));
             let second = noise([length], 4).square().cast(dtype);
-            kernels::adamw(weight, gradient, first, second, STEP)
+            let average = averaged.then(|| noise([length], 5).cast(dtype));
+            let (moved, average) = kernels::adamw([weight, gradient, first, second], average, STEP);
+            moved.into_iter().chain(average).collect::<Vec<_>>()
         };
-        for (fast, exact) in run(FloatDType::F32).into_iter().zip(run(FloatDType::F64)) {
-            assert!(error(fast, exact) < 1e-6);
+        let [fast, exact] = [FloatDType::F32, FloatDType::F64].map(|dtype| run(dtype, true));
+        assert_eq!((fast.len(), exact.len()), (4, 4));
+        for (fast, exact) in fast.iter().zip(exact) {
+            assert!(error(fast.clone(), exact) < 1e-6);
         }
+        // With an average or without, the weights move by the same bits; and the average is that of the moved weight.
+        for (with, without) in fast.iter().zip(run(FloatDType::F32, false)) {
+            assert_eq!(with.clone().into_data(), without.into_data());
+        }
+        let average = kernels::blend(noise([length], 5), fast[0].clone(), STEP.average);
+        assert_eq!(fast[3].clone().into_data(), average.into_data());
     }
 }
 
@@ -374,12 +394,12 @@ fn numbers_that_others_hold_stay() {
     let before = whole.each_ref().map(|tensor| tensor.clone().into_data());
     let part = whole.each_ref().map(|tensor| tensor.clone().narrow(0, 1_000, 777));
     let alone = part.each_ref().map(|tensor| Tensor::from_data(tensor.clone().into_data(), &Device::flex()));
-    let [weight, gradient, first, second] = part.clone();
-    let moved = kernels::adamw(weight, gradient, first, second, step);
     let blended = kernels::blend(part[0].clone(), part[1].clone(), 0.5);
-    let [weight, gradient, first, second] = alone.clone();
-    let moved_alone = kernels::adamw(weight, gradient, first, second, step);
-    assert_eq!(moved.map(Tensor::into_data), moved_alone.map(Tensor::into_data));
+    let [moved, moved_alone] = [&part, &alone].map(|tensors| {
+        let (moved, average) = kernels::adamw(tensors.clone(), Some(tensors[3].clone()), step);
+        moved.into_iter().chain(average).map(Tensor::into_data).collect::<Vec<_>>()
+    });
+    assert_eq!(moved, moved_alone);
     let [old, new, ..] = alone;
     assert_eq!(blended.into_data(), kernels::blend(old, new, 0.5).into_data());
     assert_eq!(whole.map(Tensor::into_data), before);

@@ -23,7 +23,7 @@ use rebus::{
     nn::{
         Init,
         burn::tensor::{Device, Int, Tensor},
-        kernels::{self, Activation, AdamWStep},
+        kernels::{self, Activation, AdamWStep, Convolution},
         optim::{AdamWConfig, AverageConfig, Learner},
         random::{self, Key, Purpose},
     },
@@ -149,8 +149,12 @@ fn convolution(name: &str) -> Row {
     let bias = noise([channels_out], 3).require_grad();
     Box::new(move || {
         timed(|| {
-            let output =
-                kernels::conv2d(input.clone(), weight.clone(), Some(bias.clone()), stride, padding, None);
+            let output = kernels::conv2d(
+                input.clone(),
+                weight.clone(),
+                Some(bias.clone()),
+                Convolution::new(stride, padding),
+            );
             let gradients = kernels::sum(output).backward();
             black_box((input.grad(&gradients), weight.grad(&gradients), bias.grad(&gradients)));
         })
@@ -170,7 +174,8 @@ fn operation(name: &str) -> Row {
             Box::new(move || {
                 timed(|| {
                     let x = kernels::upsample_nearest(input.clone(), 2);
-                    let output = kernels::conv2d(x, weight.clone(), Some(bias.clone()), 1, (1, 1), None);
+                    let output =
+                        kernels::conv2d(x, weight.clone(), Some(bias.clone()), Convolution::new(1, (1, 1)));
                     drop(black_box(kernels::sum(output).backward()));
                 })
             })
@@ -203,11 +208,12 @@ fn operation(name: &str) -> Row {
                 weight_decay: 0.01,
                 gradient_scale: 1.0,
                 time: 3,
+                average: 0.0,
             };
             Box::new(move || {
                 timed(|| {
                     moving = moving.take().map(|[weight, first, second]| {
-                        kernels::adamw(weight, gradient.clone(), first, second, step)
+                        kernels::adamw([weight, gradient.clone(), first, second], None, step).0
                     });
                 })
             })

@@ -1,5 +1,5 @@
-//! A step of AdamW, the norm before it and the moving average behind it, each in one pass over the numbers. What nobody
-//! else holds is written over, since new memory for every weight costs more than the arithmetic.
+//! A step of AdamW with the moving average behind it, in one pass over the numbers, and the norm before it in another. What
+//! nobody else holds is written over, since new memory for every weight costs more than the arithmetic.
 
 use burn::{
     backend::{Backend, Dispatch, Flex, backend_extension, flex::FlexTensor, tensor::FloatTensor},
@@ -13,11 +13,21 @@ use super::{AdamWStep, lanes::Lanes, op, rows, run, sum::by_chunks};
 /// Numbers that one task takes; four rows of them stay near the processor.
 const CHUNK: usize = 8 * 1024;
 
-/// Weight, mean gradient and mean squared gradient after a step, on the processor.
-pub(super) fn adamw(tensors: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
+/// Weight, mean gradient and mean squared gradient after a step, and the average if there is one, on the processor.
+pub(super) fn adamw(
+    tensors: [Tensor<1>; 4],
+    average: Option<Tensor<1>>,
+    step: AdamWStep,
+) -> ([Tensor<1>; 3], Option<Tensor<1>>) {
     let [weight, gradient, first, second] = tensors.map(Tensor::into_dispatch);
-    let (weight, first, second) = <Dispatch as OptimizerOps>::adamw(weight, gradient, first, second, step);
-    [weight, first, second].map(Tensor::from_dispatch)
+    let Some(average) = average.map(Tensor::into_dispatch) else {
+        let (weight, first, second) =
+            <Dispatch as OptimizerOps>::adamw(weight, gradient, first, second, step);
+        return ([weight, first, second].map(Tensor::from_dispatch), None);
+    };
+    let (weight, first, second, average) =
+        <Dispatch as OptimizerOps>::adamw_averaged(weight, gradient, first, second, average, step);
+    ([weight, first, second].map(Tensor::from_dispatch), Some(Tensor::from_dispatch(average)))
 }
 
 /// The sum of the squares of all numbers, on the processor.
@@ -43,6 +53,15 @@ pub trait OptimizerOps: Backend {
         step: AdamWStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    fn adamw_averaged(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        average: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
     /// One sum a chunk, so that many numbers do not lose the small ones.
     fn square_sums(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -57,17 +76,22 @@ impl OptimizerOps for Flex {
         second: FlexTensor,
         step: AdamWStep,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        let gradient = op::contiguous(gradient);
-        let gradient = run::numbers(&gradient);
-        let [mut weight, mut first, mut second] = [weight, first, second].map(op::contiguous);
-        let moving = [&mut weight, &mut first, &mut second].map(run::numbers_mut);
-        assert!(moving.iter().all(|numbers| numbers.len() == gradient.len()), "tensors of different lengths");
-        let [weights, firsts, seconds] = moving.map(|numbers| numbers.par_chunks_mut(CHUNK));
-        let chunks = weights.zip(firsts).zip(seconds).zip(gradient.par_chunks(CHUNK));
-        chunks.for_each(|(((weight, first), second), gradient)| {
-            run::dispatch(Move { weight, first, second, gradient, step });
-        });
+        let [weight, first, second] = advance([weight, first, second], &gradient, None, step);
         (weight, first, second)
+    }
+
+    fn adamw_averaged(
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        average: FlexTensor,
+        step: AdamWStep,
+    ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
+        let mut average = op::contiguous(average);
+        let [weight, first, second] =
+            advance([weight, first, second], &gradient, Some(run::numbers_mut(&mut average)), step);
+        (weight, first, second, average)
     }
 
     fn square_sums(tensor: FlexTensor) -> FlexTensor {
@@ -86,6 +110,32 @@ impl OptimizerOps for Flex {
     }
 }
 
+/// Weight, mean gradient and mean squared gradient after a step; the average is moved where it lies.
+fn advance(
+    moving: [FlexTensor; 3],
+    gradient: &FlexTensor,
+    average: Option<&mut [f32]>,
+    step: AdamWStep,
+) -> [FlexTensor; 3] {
+    let gradient = op::contiguous(gradient.clone());
+    let gradient = run::numbers(&gradient);
+    let mut moving = moving.map(op::contiguous);
+    let numbers = moving.each_mut().map(run::numbers_mut);
+    let averaged = average.as_ref().map(|average| average.len());
+    let mut lengths = numbers.iter().map(|numbers| numbers.len()).chain(averaged);
+    assert!(lengths.all(|length| length == gradient.len()), "tensors of different lengths");
+    let averages: Vec<_> = match average {
+        Some(average) => average.chunks_mut(CHUNK).map(Some).collect(),
+        None => gradient.chunks(CHUNK).map(|_| None).collect(),
+    };
+    let [weights, firsts, seconds] = numbers.map(|numbers| numbers.par_chunks_mut(CHUNK));
+    let chunks = weights.zip(firsts).zip(seconds).zip(averages).zip(gradient.par_chunks(CHUNK));
+    chunks.for_each(|((((weight, first), second), average), gradient)| {
+        run::dispatch(Move { weight, first, second, average, gradient, step });
+    });
+    moving
+}
+
 #[inline(always)]
 fn splat<S: Simd>(simd: S, value: f64) -> Lanes<S> {
     Lanes::splat(simd, value as f32)
@@ -95,6 +145,7 @@ struct Move<'a> {
     weight: &'a mut [f32],
     first: &'a mut [f32],
     second: &'a mut [f32],
+    average: Option<&'a mut [f32]>,
     gradient: &'a [f32],
     step: AdamWStep,
 }
@@ -103,7 +154,7 @@ impl WithSimd for Move<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { weight, first, second, gradient, step } = self;
+        let Self { weight, first, second, average, gradient, step } = self;
         let (beta_1, beta_2) = (splat(simd, step.beta_1), splat(simd, step.beta_2));
         let rest_1 = splat(simd, (1.0 - step.beta_1) * step.gradient_scale);
         let rest_2 = splat(simd, (1.0 - step.beta_2) * step.gradient_scale * step.gradient_scale);
@@ -137,6 +188,9 @@ impl WithSimd for Move<'_> {
                 (m / deviation).mul_add(rate, w * kept)
             },
         );
+        if let Some(old) = average {
+            Blend { old, new: weight, share: step.average }.with_simd(simd);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
 use super::{
     op::{self, Kernel},
-    run,
+    run, sample_norms,
 };
 
 /// A product of an input and a weight, and its gradients.
@@ -25,6 +25,17 @@ pub(super) trait Affine: Debug + Send + Sync + 'static {
 
     /// That of the bias: the gradient's sum over all but the channels out.
     fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor;
+
+    /// Tells whoever watches the lengths of each sample's gradients, of weight and bias as far as they are wanted.
+    fn watched(&self, input: &FlexTensor, weight: &FlexTensor, gradient: &FlexTensor, wanted: [bool; 2]) {
+        let [of_weight, of_bias] = wanted;
+        if of_weight || of_bias {
+            sample_norms::add(input, gradient, |input, gradient| {
+                let [_, weights] = self.gradients(input, weight, gradient, [false, of_weight]);
+                weights.into_iter().chain(of_bias.then(|| self.gradient_of_bias(gradient))).collect()
+            });
+        }
+    }
 }
 
 /// The product, with the bias if there is one.
@@ -54,6 +65,7 @@ impl<P: Affine> Kernel<2> for Product<P> {
         gradient: &FlexTensor,
         wanted: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
+        self.0.watched(input, weight, gradient, [wanted[1], false]);
         self.0.gradients(input, weight, gradient, wanted)
     }
 }
@@ -69,6 +81,7 @@ impl<P: Affine> Kernel<3> for Product<P> {
         gradient: &FlexTensor,
         [of_input, of_weight, of_bias]: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
+        self.0.watched(input, weight, gradient, [of_weight, of_bias]);
         let [of_input, of_weight] = self.0.gradients(input, weight, gradient, [of_input, of_weight]);
         [of_input, of_weight, of_bias.then(|| self.0.gradient_of_bias(gradient))]
     }

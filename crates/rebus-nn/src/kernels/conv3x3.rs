@@ -1,11 +1,11 @@
-//! 3x3 convolution with stride 1 and one zero around, by Winograd's F(4x4, 3x3).
+//! 3x3 convolution with stride 1 and one zero around, by Winograd's F(4x4, 3x3) or F(2x2, 3x3).
 //!
-//! Pictures are cut into tiles of 4x4 outputs. A block of tiles is transformed, multiplied by the transformed kernels,
-//! one product of matrices for each of the 36 points, and transformed back, while it stays in the cache. Lanes hold
+//! Pictures are cut into tiles of outputs. A block of tiles is transformed, multiplied by the transformed kernels,
+//! one product of matrices for each point, and transformed back, while it stays in the cache. Lanes hold
 //! tiles. A number of the result depends on nothing but its own inputs and is summed in one order, so that neither the
 //! batch nor the threads change a bit of it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
@@ -20,12 +20,12 @@ use super::{
     matrix::VECTORS,
     run,
     tiles::{Tile, Tiles},
-    winograd::POINTS,
+    winograd::Winograd,
 };
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor. The
 /// activation bends the output; the gradient does not go through it. With `kept`, transformed kernels are kept there.
-pub(super) fn conv3x3(
+pub(super) fn conv3x3<W: Winograd>(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
@@ -35,18 +35,19 @@ pub(super) fn conv3x3(
     let ([_, channels, ..], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
     assert_eq!([channels_in, rows, columns], [channels, 3, 3], "a 3x3 kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
-    affine::apply(Conv3x3 { activation, kept }, input, weight, bias)
+    affine::apply(Conv3x3::<W> { winograd: PhantomData, activation, kept }, input, weight, bias)
 }
 
 #[derive(Debug)]
-struct Conv3x3 {
+struct Conv3x3<W> {
+    winograd: PhantomData<W>,
     activation: Option<Activation>,
     kept: Option<PackedWeight>,
 }
 
-impl Affine for Conv3x3 {
+impl<W: Winograd> Affine for Conv3x3<W> {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        convolve(input, weight, bias, Taps::AsTheyStand, self.activation, self.kept.as_ref())
+        convolve::<W>(input, weight, bias, Taps::AsTheyStand, self.activation, self.kept.as_ref())
     }
 
     fn gradients(
@@ -57,8 +58,8 @@ impl Affine for Conv3x3 {
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
         [
-            of_input.then(|| convolve(gradient, weight, &[], Taps::Turned, None, None)),
-            of_weight.then(|| gradient_of_weight(input, gradient)),
+            of_input.then(|| convolve::<W>(gradient, weight, &[], Taps::Turned, None, None)),
+            of_weight.then(|| gradient_of_weight::<W>(input, gradient)),
         ]
     }
 
@@ -68,7 +69,7 @@ impl Affine for Conv3x3 {
 }
 
 /// `bias` is empty or has a number a channel.
-fn convolve(
+fn convolve<W: Winograd>(
     input: &FlexTensor,
     weight: &FlexTensor,
     bias: &[f32],
@@ -79,8 +80,9 @@ fn convolve(
     let [batch, channels_in, height, width] = run::sides(input);
     let [first, second, ..]: [usize; 4] = run::sides(weight);
     let channels_out = if taps == Taps::Turned { second } else { first };
-    let tiles = Tiles { height, width };
-    let work = Work {
+    let tiles = Tiles { height, width, side: W::TILE };
+    let work = Work::<W> {
+        winograd: PhantomData,
         batch,
         channels: [channels_in, channels_out],
         tiles,
@@ -89,14 +91,14 @@ fn convolve(
         activation,
         lanes: run::lanes(),
     };
-    let packed = kept.map(|kept| kept.of(weight, || pack(weight, taps)));
+    let packed = kept.map(|kept| kept.of::<W>(weight, || pack::<W>(weight, taps)));
     let output = if batch * tiles.count() <= FEW_BLOCKS * block(work.lanes) {
         work.by_channels(|index| match &packed {
             Some(packed) => Cow::Borrowed(packed.group(index)),
-            None => Cow::Owned(pack_group(weight, taps, index)),
+            None => Cow::Owned(pack_group::<W>(weight, taps, index)),
         })
     } else {
-        let packed = packed.unwrap_or_else(|| Arc::new(pack(weight, taps)));
+        let packed = packed.unwrap_or_else(|| Arc::new(pack::<W>(weight, taps)));
         work.by_pictures(|index| packed.group(index))
     };
     run::tensor(output, &[batch, channels_out, height, width])
@@ -107,7 +109,8 @@ fn convolve(
 const FEW_BLOCKS: usize = 4;
 
 /// A convolution to do.
-struct Work<'a> {
+struct Work<'a, W> {
+    winograd: PhantomData<W>,
     batch: usize,
     /// In and out.
     channels: [usize; 2],
@@ -118,7 +121,7 @@ struct Work<'a> {
     lanes: usize,
 }
 
-impl Work<'_> {
+impl<W: Winograd> Work<'_, W> {
     fn plane(&self) -> usize {
         self.tiles.height * self.tiles.width
     }
@@ -132,11 +135,18 @@ impl Work<'_> {
     fn by_channels<'w>(&self, weights: impl Fn(usize) -> Cow<'w, [f32]> + Sync) -> Vec<f32> {
         let &Self { batch, channels: [channels_in, channels_out], tiles, input, activation, lanes, .. } =
             self;
-        let (plane, room, block) = (self.plane(), room(channels_in, lanes), block(lanes));
+        let (plane, room, block) = (self.plane(), room::<W>(channels_in, lanes), block(lanes));
         let all: Vec<Tile> = tiles.of(batch).collect();
         let transformed = run::filled(all.len().div_ceil(block) * room, |transformed| {
             transformed.par_chunks_mut(room).zip(all.par_chunks(block)).for_each(|(transformed, block)| {
-                run::dispatch(TransformBlock { tiles, block, channels_in, input, transformed });
+                run::dispatch(TransformBlock {
+                    winograd: self.winograd,
+                    tiles,
+                    block,
+                    channels_in,
+                    input,
+                    transformed,
+                });
             });
         });
         let parts: Vec<Vec<f32>> = (0..channels_out.div_ceil(lanes))
@@ -145,10 +155,11 @@ impl Work<'_> {
             .map(|group| {
                 let (weights, bias) = (&*weights(group), self.bias(group));
                 let count = lanes.min(channels_out - group * lanes);
-                let mut products = vec![0.0; POINTS * lanes * block];
+                let mut products = vec![0.0; W::POINTS * lanes * block];
                 run::filled(batch * count * plane, |output| {
                     for (transformed, block) in transformed.chunks(room).zip(all.chunks(block)) {
                         run::dispatch(MultiplyBlock {
+                            winograd: self.winograd,
                             tiles,
                             block,
                             channels_in,
@@ -189,13 +200,21 @@ impl Work<'_> {
                 let shares = output.par_chunks_mut(pictures * channels * plane).enumerate();
                 shares.for_each(|(share, output)| {
                     let channels_out = channels.min(output.len() / plane);
-                    let mut products = vec![0.0; POINTS * lanes * block(lanes)];
-                    run::filled(room(channels_in, lanes), |transformed| {
+                    let mut products = vec![0.0; W::POINTS * lanes * block(lanes)];
+                    run::filled(room::<W>(channels_in, lanes), |transformed| {
                         for block in all.chunks(block(lanes)) {
-                            run::dispatch(TransformBlock { tiles, block, channels_in, input, transformed });
+                            run::dispatch(TransformBlock {
+                                winograd: self.winograd,
+                                tiles,
+                                block,
+                                channels_in,
+                                input,
+                                transformed,
+                            });
                             for first in (0..channels_out).step_by(lanes) {
                                 let group = (share * channels + first) / lanes;
                                 run::dispatch(MultiplyBlock {
+                                    winograd: self.winograd,
                                     tiles,
                                     block,
                                     channels_in,

@@ -1,6 +1,8 @@
 //! A block of tiles on its way through a 3x3 convolution: transformed, multiplied, and transformed back, while it stays
 //! in the cache. Lanes hold tiles.
 
+use std::marker::PhantomData;
+
 use pulp::{Simd, WithSimd};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     lanes::Lanes,
     matrix::{self, VECTORS},
     tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
-    winograd::{Input, Output, PATCH, POINTS, TILE, Transform},
+    winograd::{MOST_POINTS, MOST_TILE, Winograd},
 };
 
 /// Tiles of a block.
@@ -17,17 +19,18 @@ pub(super) fn block(lanes: usize) -> usize {
 }
 
 /// Numbers of a transformed block, `[point][channel in][tile]`.
-pub(super) fn room(channels_in: usize, lanes: usize) -> usize {
-    POINTS * (channels_in * block(lanes) + PAD)
+pub(super) fn room<W: Winograd>(channels_in: usize, lanes: usize) -> usize {
+    W::POINTS * (channels_in * block(lanes) + PAD)
 }
 
 /// Numbers of the transformed kernels of as many channels out as there are lanes, `[point][channel in][lane]`.
-pub(super) fn group(channels_in: usize, lanes: usize) -> usize {
-    POINTS * (channels_in * lanes + PAD)
+pub(super) fn group<W: Winograd>(channels_in: usize, lanes: usize) -> usize {
+    W::POINTS * (channels_in * lanes + PAD)
 }
 
 /// Transforms the inputs of a block.
-pub(super) struct TransformBlock<'a> {
+pub(super) struct TransformBlock<'a, W> {
+    pub winograd: PhantomData<W>,
     pub tiles: Tiles,
     pub block: &'a [Tile],
     pub channels_in: usize,
@@ -36,7 +39,7 @@ pub(super) struct TransformBlock<'a> {
     pub transformed: &'a mut [f32],
 }
 
-impl WithSimd for TransformBlock<'_> {
+impl<W: Winograd> WithSimd for TransformBlock<'_, W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
@@ -45,7 +48,7 @@ impl WithSimd for TransformBlock<'_> {
         let plane = tiles.height * tiles.width;
         let stride = channels_in * block(lanes) + PAD;
         for (vector, vector_tiles) in self.block.chunks(lanes).enumerate() {
-            let mut scratch = [0.0; POINTS * MOST_LANES];
+            let mut scratch = [0.0; MOST_POINTS * MOST_LANES];
             let in_rows = tiles.in_rows(vector_tiles, lanes);
             for channel in 0..channels_in {
                 let plane = |picture: usize| &input[(picture * channels_in + channel) * plane..][..plane];
@@ -53,11 +56,11 @@ impl WithSimd for TransformBlock<'_> {
                     tiles.gather_rows(simd, vector_tiles, plane, &mut scratch);
                 } else {
                     for (lane, tile) in vector_tiles.iter().enumerate() {
-                        tiles.gather::<PATCH>(tile, plane(tile.picture), &mut scratch, lanes, lane);
+                        tiles.gather(W::PATCH, tile, plane(tile.picture), &mut scratch, lanes, lane);
                     }
                 }
                 let place = channel * block(lanes) + vector * lanes;
-                Input::square(
+                W::input(
                     simd,
                     #[inline(always)]
                     |place| lanes_of(simd, &scratch, place),
@@ -70,7 +73,8 @@ impl WithSimd for TransformBlock<'_> {
 }
 
 /// Multiplies a transformed block by the kernels of one group of channels out, and transforms the products back.
-pub(super) struct MultiplyBlock<'a> {
+pub(super) struct MultiplyBlock<'a, W> {
+    pub winograd: PhantomData<W>,
     pub tiles: Tiles,
     pub block: &'a [Tile],
     pub channels_in: usize,
@@ -88,7 +92,7 @@ pub(super) struct MultiplyBlock<'a> {
     pub channels: (usize, usize, usize),
 }
 
-impl WithSimd for MultiplyBlock<'_> {
+impl<W: Winograd> WithSimd for MultiplyBlock<'_, W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
@@ -99,7 +103,7 @@ impl WithSimd for MultiplyBlock<'_> {
         let plane = tiles.height * tiles.width;
         let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
         let vectors = self.block.len().div_ceil(lanes);
-        for point in 0..POINTS {
+        for point in 0..W::POINTS {
             let weights = &self.weights[point * weight_stride..][..channels_in * lanes];
             let transformed = &self.transformed[point * stride..][..channels_in * block];
             let products = &mut products[point * lanes * block..][..lanes * block];
@@ -110,8 +114,8 @@ impl WithSimd for MultiplyBlock<'_> {
             let bias = Lanes::splat(simd, bias.get(row).copied().unwrap_or(0.0));
             for (vector, vector_tiles) in self.block.chunks(lanes).enumerate() {
                 let place = row * block + vector * lanes;
-                let mut scratch = [0.0; TILE * TILE * MOST_LANES];
-                Output::square(
+                let mut scratch = [0.0; MOST_TILE * MOST_TILE * MOST_LANES];
+                W::output(
                     simd,
                     #[inline(always)]
                     |point| Lanes::load_whole(simd, &products[point * lanes * block + place..]),

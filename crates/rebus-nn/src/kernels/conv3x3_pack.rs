@@ -1,6 +1,9 @@
 //! The kernels of a 3x3 convolution, transformed for Winograd's products; kept where they do not change.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, PoisonError},
+};
 
 use burn::backend::flex::FlexTensor;
 use pulp::{Simd, WithSimd};
@@ -9,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     PackedWeight, conv3x3_block, run,
     tiles::{MOST_LANES, PAD, lanes_of},
-    winograd::{Transform, Weight},
+    winograd::Winograd,
 };
 
 /// How the kernel's taps are read.
@@ -33,6 +36,8 @@ impl Taps {
 /// last group filled up with zeros.
 #[derive(Debug)]
 pub(super) struct Packed {
+    /// Products of a tile that they were transformed for.
+    points: usize,
     /// Numbers of a group.
     group: usize,
     numbers: Vec<f32>,
@@ -46,22 +51,28 @@ impl Packed {
 }
 
 /// The kernels `[first][second][3][3]`, transformed.
-pub(super) fn pack(weight: &FlexTensor, taps: Taps) -> Packed {
+pub(super) fn pack<W: Winograd>(weight: &FlexTensor, taps: Taps) -> Packed {
     let (lanes, [channels_in, channels_out]) = (run::lanes(), taps.channels(weight));
-    let group = conv3x3_block::group(channels_in, lanes);
+    let group = conv3x3_block::group::<W>(channels_in, lanes);
     let numbers = run::filled(channels_out.div_ceil(lanes) * group, |numbers| {
         numbers.par_chunks_mut(group).enumerate().for_each(|(index, packed)| {
-            run::dispatch(PackGroup { weight, taps, first: index * lanes, packed })
+            run::dispatch(PackGroup::<W> {
+                winograd: PhantomData,
+                weight,
+                taps,
+                first: index * lanes,
+                packed,
+            })
         });
     });
-    Packed { group, numbers }
+    Packed { points: W::POINTS, group, numbers }
 }
 
 /// One group alone.
-pub(super) fn pack_group(weight: &FlexTensor, taps: Taps, index: usize) -> Vec<f32> {
+pub(super) fn pack_group<W: Winograd>(weight: &FlexTensor, taps: Taps, index: usize) -> Vec<f32> {
     let (lanes, [channels_in, _]) = (run::lanes(), taps.channels(weight));
-    run::filled(conv3x3_block::group(channels_in, lanes), |packed| {
-        run::dispatch(PackGroup { weight, taps, first: index * lanes, packed });
+    run::filled(conv3x3_block::group::<W>(channels_in, lanes), |packed| {
+        run::dispatch(PackGroup::<W> { winograd: PhantomData, weight, taps, first: index * lanes, packed });
     })
 }
 
@@ -75,10 +86,11 @@ pub(super) struct Kept {
 
 impl PackedWeight {
     /// Those of this weight, which are made unless they are kept already.
-    pub(super) fn of(&self, weight: &FlexTensor, make: impl FnOnce() -> Packed) -> Arc<Packed> {
+    pub(super) fn of<W: Winograd>(&self, weight: &FlexTensor, make: impl FnOnce() -> Packed) -> Arc<Packed> {
         // Nothing is made under the lock: other threads may come back here while they wait for one another.
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = &*lock()
+            && kept.packed.points == W::POINTS
             && std::ptr::eq(run::numbers(&kept.weight), run::numbers(weight))
         {
             return kept.packed.clone();
@@ -89,7 +101,8 @@ impl PackedWeight {
     }
 }
 
-struct PackGroup<'a> {
+struct PackGroup<'a, W> {
+    winograd: PhantomData<W>,
     weight: &'a FlexTensor,
     taps: Taps,
     /// The first channel out.
@@ -97,7 +110,7 @@ struct PackGroup<'a> {
     packed: &'a mut [f32],
 }
 
-impl WithSimd for PackGroup<'_> {
+impl<W: Winograd> WithSimd for PackGroup<'_, W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
@@ -120,7 +133,7 @@ impl WithSimd for PackGroup<'_> {
                     scratch[if turned { 8 - tap } else { tap } * lanes + lane] = *value;
                 }
             }
-            Weight::square(
+            W::weight(
                 simd,
                 #[inline(always)]
                 |tap| lanes_of(simd, &scratch, tap),

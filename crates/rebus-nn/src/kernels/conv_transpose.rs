@@ -5,9 +5,10 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
 
 use super::{
+    Convolution,
     affine::{self, Affine},
     channels::sum_of_planes,
-    convolution::{Convolution, Finish, Shape},
+    convolution::{Finish, Shape},
     run,
 };
 
@@ -17,9 +18,9 @@ pub(super) fn conv_transpose2d(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    stride: usize,
-    (before, after): (usize, usize),
+    convolution: Convolution,
 ) -> Tensor<4> {
+    let Convolution { stride, before, after, .. } = convolution;
     let ([_, channels, height, width], [channels_in, out, rows, columns]) = (input.dims(), weight.dims());
     assert_eq!(channels_in, channels, "a kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
@@ -29,7 +30,7 @@ pub(super) fn conv_transpose2d(
         stride > 0 && fits,
         "{rows}x{columns} taps at stride {stride} leave nothing of {height}x{width} pixels"
     );
-    affine::apply(Transposed(Convolution { stride, before, after, activation: None }), input, weight, bias)
+    affine::apply(Transposed(convolution), input, weight, bias)
 }
 
 /// The adjoint of this convolution.

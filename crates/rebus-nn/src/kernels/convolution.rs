@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    Activation,
+    Activation, Convolution,
     affine::{self, Affine},
     channels::sum_of_planes,
     lanes::Lanes,
@@ -38,25 +38,15 @@ pub(super) fn convolution(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    stride: usize,
-    (before, after): (usize, usize),
-    activation: Option<Activation>,
+    convolution: Convolution,
 ) -> Tensor<4> {
     let ([_, channels, height, width], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
+    let Convolution { stride, before, after, .. } = convolution;
     assert_eq!(channels_in, channels, "a kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
     let fits = rows <= height + before + after && columns <= width + before + after;
     assert!(stride > 0 && fits, "{rows}x{columns} taps at stride {stride} on {height}x{width} pixels");
-    affine::apply(Convolution { stride, before, after, activation }, input, weight, bias)
-}
-
-/// Zeros before and after each side.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Convolution {
-    pub stride: usize,
-    pub before: usize,
-    pub after: usize,
-    pub activation: Option<Activation>,
+    affine::apply(convolution, input, weight, bias)
 }
 
 impl Affine for Convolution {

@@ -138,13 +138,24 @@ pub(super) const VECTORS: usize = 3;
 /// first `vectors` count.
 #[inline(always)]
 pub(super) fn product<S: Simd>(simd: S, vectors: usize, left: &[f32], right: &[f32], output: &mut [f32]) {
+    let row = VECTORS * S::F32_LANES;
+    // Rows at once: as many as leave a register for a number of each side. With 16 registers a fourth row would not.
     match S::F32_LANES {
-        16 => by_vectors::<S, 8>(simd, vectors, left, right, output),
-        8 | 4 => by_vectors::<S, 4>(simd, vectors, left, right, output),
+        16 => {
+            by_vectors::<S, 8>(simd, vectors, left, right, output);
+            by_vectors::<S, 8>(simd, vectors, &left[8..], right, &mut output[8 * row..]);
+        }
+        8 => {
+            by_vectors::<S, 3>(simd, vectors, left, right, output);
+            by_vectors::<S, 3>(simd, vectors, &left[3..], right, &mut output[3 * row..]);
+            by_vectors::<S, 2>(simd, vectors, &left[6..], right, &mut output[6 * row..]);
+        }
+        4 => by_vectors::<S, 4>(simd, vectors, left, right, output),
         _ => by_vectors::<S, 1>(simd, vectors, left, right, output),
     }
 }
 
+/// `MR` rows of the output, of the first numbers of each row of the left.
 #[inline(always)]
 fn by_vectors<S: Simd, const MR: usize>(
     simd: S,
@@ -160,7 +171,6 @@ fn by_vectors<S: Simd, const MR: usize>(
     }
 }
 
-/// `MR` rows of the output at once.
 #[inline(always)]
 fn by_rows<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
@@ -171,20 +181,18 @@ fn by_rows<S: Simd, const MR: usize, const NV: usize>(
     let lanes = S::F32_LANES;
     let (right, _) = S::as_simd_f32s(right);
     let (right, _) = right.as_chunks::<VECTORS>();
-    for (index, output) in output.chunks_exact_mut(MR * VECTORS * lanes).enumerate() {
-        let mut sums = [[simd.splat_f32s(0.0); NV]; MR];
-        for (left, right) in left.chunks_exact(lanes).zip(right) {
-            let left = &left[index * MR..][..MR];
-            for (sums, left) in sums.iter_mut().zip(left) {
-                let left = simd.splat_f32s(*left);
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = simd.mul_add_e_f32s(left, *right, *sum);
-                }
+    let mut sums = [[simd.splat_f32s(0.0); NV]; MR];
+    // The last row of the left may lack what stands before its first.
+    for (left, right) in left.chunks(lanes).zip(right) {
+        for (sums, left) in sums.iter_mut().zip(&left[..MR]) {
+            let left = simd.splat_f32s(*left);
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = simd.mul_add_e_f32s(left, *right, *sum);
             }
         }
-        for (output, sums) in output.chunks_exact_mut(VECTORS * lanes).zip(&sums) {
-            S::as_mut_simd_f32s(output).0[..NV].copy_from_slice(sums);
-        }
+    }
+    for (output, sums) in output.chunks_exact_mut(VECTORS * lanes).zip(&sums) {
+        S::as_mut_simd_f32s(output).0[..NV].copy_from_slice(sums);
     }
 }
 
@@ -201,29 +209,39 @@ pub(super) struct AddOuter<'a> {
 impl WithSimd for AddOuter<'_> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.by_rows::<S, 8>(simd),
-            8 | 4 => self.by_rows::<S, 4>(simd),
-            _ => self.by_rows::<S, 1>(simd),
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for row in (0..self.rows.len()).step_by(S::F32_LANES) {
+            // As in `product`.
+            match S::F32_LANES {
+                16 => {
+                    self.add_rows::<S, 8>(simd, row);
+                    self.add_rows::<S, 8>(simd, row + 8);
+                }
+                8 => {
+                    self.add_rows::<S, 3>(simd, row);
+                    self.add_rows::<S, 3>(simd, row + 3);
+                    self.add_rows::<S, 2>(simd, row + 6);
+                }
+                4 => self.add_rows::<S, 4>(simd, row),
+                _ => self.add_rows::<S, 1>(simd, row),
+            }
         }
     }
 }
 
 impl AddOuter<'_> {
+    /// `MR` rows.
     #[inline(always)]
-    fn by_rows<S: Simd, const MR: usize>(mut self, simd: S) {
+    fn add_rows<S: Simd, const MR: usize>(&mut self, simd: S, row: usize) {
         let wide = 3 * S::F32_LANES;
         let whole = self.columns / wide * wide;
-        for row in (0..self.rows.len()).step_by(MR) {
-            for column in (0..whole).step_by(wide) {
-                self.add::<S, MR, 3>(simd, row, column);
-            }
-            match (self.columns - whole) / S::F32_LANES {
-                2 => self.add::<S, MR, 2>(simd, row, whole),
-                1 => self.add::<S, MR, 1>(simd, row, whole),
-                _ => {}
-            }
+        for column in (0..whole).step_by(wide) {
+            self.add::<S, MR, 3>(simd, row, column);
+        }
+        match (self.columns - whole) / S::F32_LANES {
+            2 => self.add::<S, MR, 2>(simd, row, whole),
+            1 => self.add::<S, MR, 1>(simd, row, whole),
+            _ => {}
         }
     }
 

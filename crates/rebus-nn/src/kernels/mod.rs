@@ -8,11 +8,9 @@
 //! instructions (`lanes.rs`); `op.rs` makes an operation of Burn out of it. Sums run in an order that depends on their
 //! length alone, so that the same numbers come out of any number of threads.
 
-#[cfg(feature = "cpu")]
-use std::sync::{Arc, Mutex};
-
 use burn::tensor::Tensor;
 
+mod conv2d;
 pub mod plain;
 
 #[cfg(feature = "cpu")]
@@ -64,6 +62,8 @@ mod rows;
 #[cfg(feature = "cpu")]
 mod run;
 #[cfg(feature = "cpu")]
+mod sample_norms;
+#[cfg(feature = "cpu")]
 mod softmax;
 #[cfg(feature = "cpu")]
 mod sum;
@@ -72,12 +72,9 @@ mod tiles;
 #[cfg(feature = "cpu")]
 mod winograd;
 
+pub use conv2d::{Convolution, PackedWeight, conv_transpose2d, conv2d, conv2d_packed};
 #[cfg(feature = "mimalloc")]
 pub use memory::keep_freed_memory;
-
-/// What a convolution makes of its weight, kept for as long as the weight stays the same. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct PackedWeight(#[cfg(feature = "cpu")] Arc<Mutex<Option<conv3x3_pack::Kept>>>);
 
 /// A function of one number that a network bends its values by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -189,78 +186,6 @@ pub fn gated_add(line: Tensor<3>, branch: Tensor<3>, gate: Tensor<2>) -> Tensor<
     plain::gated_add(line, branch, gate)
 }
 
-/// Channels below which a product of the unfolded picture is faster than Winograd's transforms.
-#[cfg(feature = "cpu")]
-const FEW_CHANNELS: usize = 8;
-
-/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]` that moves by
-/// `stride`, and with zeros before and after each side, to `[batch, channels_out, height_out, width_out]`, where a side
-/// is `(side + before + after - kernel) / stride + 1`, then the activation.
-pub fn conv2d(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: (usize, usize),
-    activation: Option<Activation>,
-) -> Tensor<4> {
-    conv2d_packed(input, weight, bias, stride, padding, activation, &PackedWeight::default())
-}
-
-/// As [`conv2d`]; outside of a graph, what is made of the weight on the way is kept in `packed` and used again for as long
-/// as the weight stays the same.
-pub fn conv2d_packed(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: (usize, usize),
-    activation: Option<Activation>,
-    packed: &PackedWeight,
-) -> Tensor<4> {
-    #[cfg(feature = "cpu")]
-    if run::takes(&input) && run::takes(&weight) {
-        let [channels_out, channels_in, rows, columns] = weight.dims();
-        let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
-        // A gradient needs what goes into an activation, but for a leaky ReLU, whose output tells enough.
-        let fused = activation.filter(|activation| match activation {
-            Activation::Leaky(slope) => *slope >= 0.0,
-            Activation::Silu | Activation::Gelu => !tracked,
-        });
-        let output = match (rows, columns, stride, padding) {
-            (3, 3, 1, (1, 1)) if channels_out.min(channels_in) >= FEW_CHANNELS => {
-                conv3x3::conv3x3(input, weight, bias, fused, (!tracked).then(|| packed.clone()))
-            }
-            _ => convolution::convolution(input, weight, bias, stride, padding, fused),
-        };
-        return match (activation, fused) {
-            (Some(Activation::Leaky(slope)), Some(_)) => activation::leaky_behind(output, slope),
-            (Some(activation), None) => activate(output, activation),
-            _ => output,
-        };
-    }
-    #[cfg(not(feature = "cpu"))]
-    let _ = packed;
-    plain::conv2d(input, weight, bias, stride, padding, activation)
-}
-
-/// The adjoint of [`conv2d`] of the same stride and padding: `[batch, channels_in, height, width]` with a kernel
-/// `[channels_in, channels_out, kernel, kernel]` to `[batch, channels_out, height_out, width_out]`, where a side is
-/// `(side - 1) * stride + kernel - before - after`.
-pub fn conv_transpose2d(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: (usize, usize),
-) -> Tensor<4> {
-    #[cfg(feature = "cpu")]
-    if run::takes(&input) && run::takes(&weight) {
-        return conv_transpose::conv_transpose2d(input, weight, bias, stride, padding);
-    }
-    plain::conv_transpose2d(input, weight, bias, stride, padding)
-}
-
 /// Each pixel of `[batch, channels, height, width]` becomes a square of `factor` times `factor` equal ones.
 pub fn upsample_nearest(input: Tensor<4>, factor: usize) -> Tensor<4> {
     #[cfg(feature = "cpu")]
@@ -331,23 +256,23 @@ pub struct AdamWStep {
     pub gradient_scale: f64,
     /// The number of this step, from 1.
     pub time: usize,
+    /// What stays of the old average of weights, 0..1.
+    pub average: f64,
 }
 
-/// A step of AdamW: weight, mean gradient and mean squared gradient from those before and the gradient, all flat and
-/// no part of a graph. Those that nobody else holds are written over.
+/// A step of AdamW: weight, mean gradient and mean squared gradient from those before and the gradient, and the moving
+/// average of the weight if one is given, all flat and no part of a graph. Those that nobody else holds are written over.
 pub fn adamw(
-    weight: Tensor<1>,
-    gradient: Tensor<1>,
-    first: Tensor<1>,
-    second: Tensor<1>,
+    [weight, gradient, first, second]: [Tensor<1>; 4],
+    average: Option<Tensor<1>>,
     step: AdamWStep,
-) -> [Tensor<1>; 3] {
+) -> ([Tensor<1>; 3], Option<Tensor<1>>) {
     let tensors = [weight, gradient, first, second];
     #[cfg(feature = "cpu")]
-    if tensors.iter().all(|tensor| run::takes(tensor) && !tensor.device().is_autodiff()) {
-        return adamw::adamw(tensors, step);
+    if tensors.iter().chain(&average).all(|tensor| run::takes(tensor) && !tensor.device().is_autodiff()) {
+        return adamw::adamw(tensors, average, step);
     }
-    plain::adamw(tensors, step)
+    plain::adamw(tensors, average, step)
 }
 
 /// The sum of the squares of all numbers of a tensor that is no part of a graph.
@@ -375,6 +300,25 @@ fn rows_of<const D: usize>(input: Tensor<D>) -> Tensor<2> {
     let width = shape[D - 1];
     let rows = shape.iter().product::<usize>() / width.max(1);
     input.reshape([rows, width])
+}
+
+/// Runs `work`, a way back through a network for a batch of so many samples, and gives with its result the squared norm of
+/// each sample's own gradient over the weights and biases of all linear layers and convolutions, as far as they learn. The
+/// first side of what goes through a layer must be shared out to the samples in equal parts, in their order.
+///
+/// `None` where no kernel of this room ran on the way, as on another device. Costs about as much again as these layers'
+/// gradients. With an adapter, the weight is what it makes of the base.
+///
+/// # Panics
+/// A layer's input cannot be shared out to so many samples.
+pub fn sample_norms<T>(samples: usize, work: impl FnOnce() -> T) -> (T, Option<Vec<f64>>) {
+    #[cfg(feature = "cpu")]
+    return sample_norms::watch(samples, work);
+    #[cfg(not(feature = "cpu"))]
+    {
+        let _ = samples;
+        (work(), None)
+    }
 }
 
 /// Runs work on one of the threads that kernels share: a kernel then begins at once, where it would wait until another

@@ -5,7 +5,7 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use super::{Activation, AdamWStep};
+use super::{Activation, AdamWStep, Convolution};
 
 /// As [`super::activate`].
 pub fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
@@ -82,11 +82,10 @@ pub fn conv2d(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    stride: usize,
-    padding: (usize, usize),
-    activation: Option<Activation>,
+    convolution: Convolution,
 ) -> Tensor<4> {
-    let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1);
+    let Convolution { stride, before, after, activation, .. } = convolution;
+    let options = ConvOptions::new_with_padding([stride; 2], [(before, after); 2], [1; 2], 1);
     let output = module::conv2d(input, weight, bias, options);
     match activation {
         Some(activation) => activate(output, activation),
@@ -162,7 +161,11 @@ pub fn sum<const D: usize>(input: Tensor<D>) -> Tensor<1> {
 }
 
 /// As [`super::adamw`].
-pub fn adamw([weight, gradient, first, second]: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
+pub fn adamw(
+    [weight, gradient, first, second]: [Tensor<1>; 4],
+    average: Option<Tensor<1>>,
+    step: AdamWStep,
+) -> ([Tensor<1>; 3], Option<Tensor<1>>) {
     let gradient = gradient * step.gradient_scale;
     let first = first * step.beta_1 + gradient.clone() * (1.0 - step.beta_1);
     let second = second * step.beta_2 + gradient.square() * (1.0 - step.beta_2);
@@ -170,7 +173,9 @@ pub fn adamw([weight, gradient, first, second]: [Tensor<1>; 4], step: AdamWStep)
     let mean = first.clone() / (1.0 - step.beta_1.powi(time));
     let deviation = (second.clone() / (1.0 - step.beta_2.powi(time))).sqrt() + step.epsilon;
     let kept = weight * (1.0 - step.learning_rate * step.weight_decay);
-    [kept - mean / deviation * step.learning_rate, first, second]
+    let moved = kept - mean / deviation * step.learning_rate;
+    let average = average.map(|average| blend(average, moved.clone(), step.average));
+    ([moved, first, second], average)
 }
 
 /// As [`super::square_sum`].

@@ -1,11 +1,8 @@
-//! Pictures cut into tiles of 4x4, and the way of a tile's numbers into lanes and back.
+//! Pictures cut into square tiles, and the way of a tile's numbers into lanes and back.
 
 use pulp::Simd;
 
-use super::{
-    lanes::Lanes,
-    winograd::{PATCH, TILE},
-};
+use super::lanes::Lanes;
 
 /// The most lanes of any instruction set.
 pub(super) const MOST_LANES: usize = 16;
@@ -23,7 +20,13 @@ pub(super) fn lanes_of<S: Simd>(simd: S, scratch: &[f32], place: usize) -> Lanes
 pub(super) struct Tiles {
     pub height: usize,
     pub width: usize,
+    /// The side of a tile.
+    pub side: usize,
 }
+
+/// The side of tiles whose rows go into lanes whole, and that side with a pixel more at each end.
+const ROW: usize = 4;
+const LONG_ROW: usize = ROW + 2;
 
 /// A tile of one picture.
 #[derive(Debug, Clone, Copy)]
@@ -36,37 +39,38 @@ pub(super) struct Tile {
 impl Tiles {
     /// Tiles of one picture.
     pub fn count(self) -> usize {
-        self.height.div_ceil(TILE) * self.width.div_ceil(TILE)
+        self.height.div_ceil(self.side) * self.width.div_ceil(self.side)
     }
 
     /// Those of some pictures, row by row.
     pub fn of(self, pictures: usize) -> impl Iterator<Item = Tile> {
         (0..pictures).flat_map(move |picture| {
-            (0..self.height).step_by(TILE).flat_map(move |top| {
-                (0..self.width).step_by(TILE).map(move |left| Tile { picture, top, left })
+            (0..self.height).step_by(self.side).flat_map(move |top| {
+                (0..self.width).step_by(self.side).map(move |left| Tile { picture, top, left })
             })
         })
     }
 
-    /// The square of `SIDE` around a tile (the tile itself, or with a pixel more on each side) into one lane of
-    /// `[SIDE * SIDE][lanes]`. What lies outside the plane is left as it is.
+    /// The square of `side` around a tile (the tile itself, or with a pixel more on each side) into one lane of
+    /// `[side * side][lanes]`. What lies outside the plane is left as it is.
     #[inline(always)]
-    pub fn gather<const SIDE: usize>(
+    pub fn gather(
         self,
+        side: usize,
         tile: &Tile,
         plane: &[f32],
         lanes_of: &mut [f32],
         lanes: usize,
         lane: usize,
     ) {
-        let margin = (SIDE - TILE) / 2;
-        let lanes_of = &mut lanes_of[..SIDE * SIDE * lanes];
-        let rows = margin.saturating_sub(tile.top)..SIDE.min(self.height + margin - tile.top);
-        let columns = margin.saturating_sub(tile.left)..SIDE.min(self.width + margin - tile.left);
+        let margin = (side - self.side) / 2;
+        let lanes_of = &mut lanes_of[..side * side * lanes];
+        let rows = margin.saturating_sub(tile.top)..side.min(self.height + margin - tile.top);
+        let columns = margin.saturating_sub(tile.left)..side.min(self.width + margin - tile.left);
         for row in rows {
             let start = (tile.top + row - margin) * self.width + tile.left + columns.start - margin;
             let line = &plane[start..start + columns.len()];
-            let lanes_of = &mut lanes_of[(row * SIDE + columns.start) * lanes..];
+            let lanes_of = &mut lanes_of[(row * side + columns.start) * lanes..];
             // The usual widths as constants, which the compiler unrolls: inside, at one edge, at both.
             match line.len() {
                 6 => copy::<6>(line, lanes_of, lanes, lane),
@@ -86,10 +90,11 @@ impl Tiles {
     /// [`scatter_rows`](Self::scatter_rows). Which lane a tile gets is their own affair.
     #[inline(always)]
     pub fn in_rows(self, tiles: &[Tile], lanes: usize) -> bool {
-        lanes > TILE
+        self.side == ROW
+            && lanes > ROW
             && tiles.len() == lanes
             && self.width.is_multiple_of(lanes)
-            && self.height.is_multiple_of(TILE)
+            && self.height.is_multiple_of(ROW)
     }
 
     /// As [`gather`](Self::gather) with a pixel more on each side, of all lanes at once. `plane` gives a picture's plane.
@@ -102,19 +107,19 @@ impl Tiles {
         lanes_of: &mut [f32],
     ) {
         let lanes = S::F32_LANES;
-        let lanes_of = &mut lanes_of[..PATCH * PATCH * lanes];
-        for (row, lanes_of) in lanes_of.chunks_exact_mut(PATCH * lanes).enumerate() {
+        let lanes_of = &mut lanes_of[..LONG_ROW * LONG_ROW * lanes];
+        for (row, lanes_of) in lanes_of.chunks_exact_mut(LONG_ROW * lanes).enumerate() {
             // The columns from one before each tile on, and those from its last on.
-            let mut first = [simd.splat_f32s(0.0); TILE];
+            let mut first = [simd.splat_f32s(0.0); ROW];
             let mut last = first;
-            for (quarter, tiles) in tiles.chunks_exact(lanes / TILE).enumerate() {
+            for (quarter, tiles) in tiles.chunks_exact(lanes / ROW).enumerate() {
                 let Tile { picture, top, left } = tiles[0];
                 let inside = (1..=self.height).contains(&(top + row));
                 if inside {
                     let plane = plane(picture);
                     let start = (top + row - 1) * self.width + left;
-                    let mut line = [0.0; MOST_LANES + TILE];
-                    let line = &mut line[..lanes + TILE];
+                    let mut line = [0.0; MOST_LANES + ROW];
+                    let line = &mut line[..lanes + ROW];
                     line[1..=lanes].copy_from_slice(&plane[start..start + lanes]);
                     if left > 0 {
                         line[0] = plane[start - 1];
@@ -123,7 +128,7 @@ impl Tiles {
                         line[lanes + 1] = plane[start + lanes];
                     }
                     first[quarter] = S::as_simd_f32s(&line[..lanes]).0[0];
-                    last[quarter] = S::as_simd_f32s(&line[TILE..]).0[0];
+                    last[quarter] = S::as_simd_f32s(&line[ROW..]).0[0];
                 }
             }
             let [before, a, b, c] = simd.deinterleave_shfl_f32s(first);
@@ -134,7 +139,7 @@ impl Tiles {
         }
     }
 
-    /// The way back from [`gather_rows`](Self::gather_rows): all lanes of `[TILE * TILE][lanes]` into one channel of
+    /// The way back from [`gather_rows`](Self::gather_rows): all lanes of `[ROW * ROW][lanes]` into one channel of
     /// pictures of `picture` numbers.
     #[inline(always)]
     pub fn scatter_rows<S: Simd>(
@@ -146,14 +151,14 @@ impl Tiles {
         lanes_of: &[f32],
     ) {
         let lanes = S::F32_LANES;
-        let lanes_of = &lanes_of[..TILE * TILE * lanes];
-        for (row, lanes_of) in lanes_of.chunks_exact(TILE * lanes).enumerate() {
-            let mut columns = [simd.splat_f32s(0.0); TILE];
+        let lanes_of = &lanes_of[..ROW * ROW * lanes];
+        for (row, lanes_of) in lanes_of.chunks_exact(ROW * lanes).enumerate() {
+            let mut columns = [simd.splat_f32s(0.0); ROW];
             for (column, value) in columns.iter_mut().enumerate() {
                 *value = Lanes::load_whole(simd, &lanes_of[column * lanes..]).1;
             }
             let quarters = simd.interleave_shfl_f32s(columns);
-            for (tiles, quarter) in tiles.chunks_exact(lanes / TILE).zip(quarters) {
+            for (tiles, quarter) in tiles.chunks_exact(lanes / ROW).zip(quarters) {
                 let tile = &tiles[0];
                 let start = tile.picture * picture
                     + channel * self.height * self.width
@@ -164,15 +169,15 @@ impl Tiles {
         }
     }
 
-    /// One lane of `[TILE * TILE][lanes]` into the plane, as far as it lies inside.
+    /// One lane of `[side * side][lanes]` into the plane, as far as it lies inside.
     #[inline(always)]
     pub fn scatter(self, tile: &Tile, plane: &mut [f32], lanes_of: &[f32], lanes: usize, lane: usize) {
-        let lanes_of = &lanes_of[..TILE * TILE * lanes];
-        for row in 0..TILE.min(self.height - tile.top) {
+        let lanes_of = &lanes_of[..self.side * self.side * lanes];
+        for row in 0..self.side.min(self.height - tile.top) {
             let start = (tile.top + row) * self.width + tile.left;
-            let line = &mut plane[start..start + TILE.min(self.width - tile.left)];
+            let line = &mut plane[start..start + self.side.min(self.width - tile.left)];
             for (column, value) in line.iter_mut().enumerate() {
-                *value = lanes_of[(row * TILE + column) * lanes + lane];
+                *value = lanes_of[(row * self.side + column) * lanes + lane];
             }
         }
     }

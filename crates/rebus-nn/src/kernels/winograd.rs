@@ -1,21 +1,73 @@
-//! The transforms of Winograd's convolution F(4x4, 3x3) (Lavin and Gray 2016, section 4.2): sixteen outputs of a 3x3
-//! convolution from 36 products instead of 144. Points 0, ±1, ±2 and infinity.
+//! The transforms of Winograd's convolutions (Lavin and Gray 2016, section 4): F(4x4, 3x3), sixteen outputs of a 3x3
+//! convolution from 36 products instead of 144, with points 0, ±1, ±2 and infinity; and F(2x2, 3x3), four outputs from 16
+//! products instead of 36, with points 0, ±1 and infinity, which rounds less.
 //!
-//! With input `d` 6x6, kernel `g` 3x3 and output `y` 4x4: `y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. The gradients are the adjoints.
+//! With input `d`, kernel `g` 3x3 and output `y`: `y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. The gradients are the adjoints.
+
+use std::fmt::Debug;
 
 use pulp::Simd;
 
 use super::lanes::Lanes;
 
-/// The side of an output tile.
-pub(super) const TILE: usize = 4;
-/// The side of an input tile.
-pub(super) const PATCH: usize = 6;
-/// Products a tile and channel.
-pub(super) const POINTS: usize = PATCH * PATCH;
+/// The most products that a tile and channel takes, and the largest side of an output tile.
+pub(super) const MOST_POINTS: usize = 36;
+pub(super) const MOST_TILE: usize = 4;
+
+/// One of the two. Each transform goes from and to places of a square, counted row by row.
+pub(super) trait Winograd: Debug + Send + Sync + 'static {
+    /// The side of an output tile.
+    const TILE: usize;
+    /// The side of an input tile.
+    const PATCH: usize = Self::TILE + 2;
+    /// Products a tile and channel.
+    const POINTS: usize = Self::PATCH * Self::PATCH;
+
+    /// `Bᵀ d B`
+    fn input<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>));
+    /// `G g Gᵀ`
+    fn weight<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>));
+    /// `Aᵀ m A`
+    fn output<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>));
+    /// `A y Aᵀ`, the adjoint of the output's
+    fn output_adjoint<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>));
+    /// `Gᵀ u G`, the adjoint of the weight's
+    fn weight_adjoint<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>));
+}
+
+/// F(4x4, 3x3)
+#[derive(Debug)]
+pub(super) struct Fast;
+
+/// F(2x2, 3x3)
+#[derive(Debug)]
+pub(super) struct Fine;
+
+macro_rules! winograd {
+    ($name:ident, $tile:literal, $patch:literal) => {
+        impl Winograd for $name {
+            const TILE: usize = $tile;
+
+            winograd!(input, Input, $patch, $patch);
+            winograd!(weight, Weight, 3, $patch);
+            winograd!(output, Output, $patch, $tile);
+            winograd!(output_adjoint, OutputAdjoint, $tile, $patch);
+            winograd!(weight_adjoint, WeightAdjoint, $patch, 3);
+        }
+    };
+    ($name:ident, $transform:ident, $from:literal, $to:literal) => {
+        #[inline(always)]
+        fn $name<S: Simd>(simd: S, load: impl Fn(usize) -> Lanes<S>, store: impl FnMut(usize, Lanes<S>)) {
+            <$transform as Transform<$from, $to>>::square(simd, load, store);
+        }
+    };
+}
+
+winograd!(Fast, 4, 6);
+winograd!(Fine, 2, 4);
 
 /// A transform of the rows and columns of a square of side `I` to one of side `O`.
-pub(super) trait Transform<const I: usize, const O: usize> {
+trait Transform<const I: usize, const O: usize> {
     /// One row, or one column.
     fn line<S: Simd>(values: [Lanes<S>; I]) -> [Lanes<S>; O];
 
@@ -43,8 +95,7 @@ pub(super) trait Transform<const I: usize, const O: usize> {
     }
 }
 
-/// `Bᵀ d B`
-pub(super) struct Input;
+struct Input;
 
 impl Transform<6, 6> for Input {
     #[inline(always)]
@@ -64,8 +115,14 @@ impl Transform<6, 6> for Input {
     }
 }
 
-/// `G g Gᵀ`
-pub(super) struct Weight;
+impl Transform<4, 4> for Input {
+    #[inline(always)]
+    fn line<S: Simd>([d0, d1, d2, d3]: [Lanes<S>; 4]) -> [Lanes<S>; 4] {
+        [d0 - d2, d1 + d2, d2 - d1, d1 - d3]
+    }
+}
+
+struct Weight;
 
 impl Transform<3, 6> for Weight {
     #[inline(always)]
@@ -78,8 +135,15 @@ impl Transform<3, 6> for Weight {
     }
 }
 
-/// `Aᵀ m A`
-pub(super) struct Output;
+impl Transform<3, 4> for Weight {
+    #[inline(always)]
+    fn line<S: Simd>([g0, g1, g2]: [Lanes<S>; 3]) -> [Lanes<S>; 4] {
+        let (outer, inner) = ((g0 + g2) * 0.5, g1 * 0.5);
+        [g0, outer + inner, outer - inner, g2]
+    }
+}
+
+struct Output;
 
 impl Transform<6, 4> for Output {
     #[inline(always)]
@@ -95,8 +159,14 @@ impl Transform<6, 4> for Output {
     }
 }
 
-/// `A y Aᵀ`, the adjoint of [`Output`]
-pub(super) struct OutputAdjoint;
+impl Transform<4, 2> for Output {
+    #[inline(always)]
+    fn line<S: Simd>([m0, m1, m2, m3]: [Lanes<S>; 4]) -> [Lanes<S>; 2] {
+        [m0 + m1 + m2, m1 - m2 - m3]
+    }
+}
+
+struct OutputAdjoint;
 
 impl Transform<4, 6> for OutputAdjoint {
     #[inline(always)]
@@ -108,8 +178,14 @@ impl Transform<4, 6> for OutputAdjoint {
     }
 }
 
-/// `Gᵀ u G`, the adjoint of [`Weight`]
-pub(super) struct WeightAdjoint;
+impl Transform<2, 4> for OutputAdjoint {
+    #[inline(always)]
+    fn line<S: Simd>([y0, y1]: [Lanes<S>; 2]) -> [Lanes<S>; 4] {
+        [y0, y0 + y1, y0 - y1, -y1]
+    }
+}
+
+struct WeightAdjoint;
 
 impl Transform<6, 3> for WeightAdjoint {
     #[inline(always)]
@@ -121,5 +197,13 @@ impl Transform<6, 3> for WeightAdjoint {
             (u3 - u4).mul_add(u0.all(1.0 / 12.0), (u2 - u1) * (1.0 / 6.0)),
             far.mul_add(u0.all(1.0 / 6.0), near) + u5,
         ]
+    }
+}
+
+impl Transform<4, 3> for WeightAdjoint {
+    #[inline(always)]
+    fn line<S: Simd>([u0, u1, u2, u3]: [Lanes<S>; 4]) -> [Lanes<S>; 3] {
+        let near = (u1 + u2) * 0.5;
+        [u0 + near, (u1 - u2) * 0.5, near + u3]
     }
 }

@@ -9,6 +9,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::average::{Average, flat};
 use crate::{
     kernels::{self, AdamWStep},
     named::{NamedTensors, Path},
@@ -69,8 +70,15 @@ impl AdamW {
         Self { config, moments: BTreeMap::new() }
     }
 
-    /// One step: the network with its weights moved, and the norm of all gradients before clipping.
-    pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams, learning_rate: f64) -> (M, f64) {
+    /// One step: the network with its weights moved, and the norm of all gradients before clipping. The average of the
+    /// weights moves after them.
+    pub(super) fn step<M: Module>(
+        &mut self,
+        module: M,
+        grads: GradientsParams,
+        learning_rate: f64,
+        average: &mut Average,
+    ) -> (M, f64) {
         let norm = norm(&module, &grads);
         let clip = self.config.clip_norm;
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
@@ -78,6 +86,8 @@ impl AdamW {
         let mut stepper = Stepper {
             path: Path::default(),
             moments: &mut self.moments,
+            share: average.next_share(),
+            averages: &mut average.weights,
             config,
             grads,
             learning_rate,
@@ -133,14 +143,11 @@ fn norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
     visitor.squares.sqrt()
 }
 
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
-    let count = tensor.dims().iter().product::<usize>();
-    tensor.reshape([count])
-}
-
 struct Stepper<'a> {
     path: Path,
     moments: &'a mut BTreeMap<String, Moments>,
+    averages: &'a mut BTreeMap<String, Tensor<1>>,
+    share: f64,
     config: AdamWConfig,
     grads: GradientsParams,
     learning_rate: f64,
@@ -157,13 +164,18 @@ impl ModuleMapper for Stepper<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(grad) = self.grads.remove::<D>(param.id) else { return param };
         let name = self.path.name();
+        let (average, share) = (self.averages.remove(&name), self.share);
+        let Some(grad) = self.grads.remove::<D>(param.id) else {
+            let still = |average| kernels::blend(average, flat(param.base().without_autodiff()), share);
+            self.averages.extend(average.map(|average| (name, still(average))));
+            return param;
+        };
         let config = &self.config;
         let rules = config.rates.iter().filter(|rule| name.contains(&rule.contains));
         let rate = self.learning_rate * rules.map(|rule| rule.factor).product::<f64>();
         let decay = if D > 1 { config.weight_decay } else { 0.0 };
-        let (moments, scale) = (&mut self.moments, self.scale);
+        let (moments, averages, scale) = (&mut self.moments, &mut self.averages, self.scale);
         param.map(|tensor| {
             let shape = tensor.dims();
             let weight = flat(tensor.inner());
@@ -181,8 +193,11 @@ impl ModuleMapper for Stepper<'_> {
                 weight_decay: decay,
                 gradient_scale: scale,
                 time,
+                average: share,
             };
-            let [moved, first, second] = kernels::adamw(weight, flat(grad), old.first, old.second, step);
+            let tensors = [weight, flat(grad), old.first, old.second];
+            let ([moved, first, second], average) = kernels::adamw(tensors, average, step);
+            averages.extend(average.map(|average| (name.clone(), average)));
             moments.insert(name, Moments { first, second, time });
             Tensor::from_inner(moved.reshape(shape)).require_grad()
         })

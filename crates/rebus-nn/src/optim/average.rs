@@ -1,12 +1,14 @@
 //! A moving average of the weights, which draws better than the weights themselves.
 
+use std::collections::BTreeMap;
+
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::Tensor,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::kernels;
+use crate::named::Path;
 
 /// How long the average remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -33,32 +35,73 @@ impl AverageConfig {
     }
 }
 
-/// `average * decay + module * (1 - decay)`, weight by weight. Both are the same network.
-pub fn blend<M: Module>(average: M, module: &M, decay: f64) -> M {
-    struct Flatten(Vec<Tensor<1>>);
+/// The average of a network's weights, flat and by name.
+#[derive(Debug)]
+pub(super) struct Average {
+    config: AverageConfig,
+    pub weights: BTreeMap<String, Tensor<1>>,
+    /// How often it moved.
+    pub updates: u64,
+}
+
+impl Average {
+    /// Of a network that has not moved yet.
+    pub fn new<M: Module>(config: AverageConfig, module: &M) -> Self {
+        Self { config, weights: weights(module), updates: 0 }
+    }
+
+    /// What stays of the old average in the next step.
+    pub fn next_share(&mut self) -> f64 {
+        self.updates += 1;
+        self.config.decay_at(self.updates)
+    }
+
+    /// The network with the averages for weights.
+    pub fn network<M: Module>(&self, module: M) -> M {
+        struct Fill<'a> {
+            path: Path,
+            weights: &'a BTreeMap<String, Tensor<1>>,
+        }
+        impl ModuleMapper for Fill<'_> {
+            fn enter_module(&mut self, name: &str, _container: &str) {
+                self.path.enter(name);
+            }
+            fn exit_module(&mut self, _name: &str, _container: &str) {
+                self.path.exit();
+            }
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                let Some(average) = self.weights.get(&self.path.name()) else { return param };
+                param.map(|weight| average.clone().reshape(weight.dims()))
+            }
+        }
+        module.map(&mut Fill { path: Path::default(), weights: &self.weights })
+    }
+}
+
+/// A network's weights as they stand, flat and by name.
+pub(super) fn weights<M: Module>(module: &M) -> BTreeMap<String, Tensor<1>> {
+    struct Flatten {
+        path: Path,
+        weights: BTreeMap<String, Tensor<1>>,
+    }
     impl ModuleVisitor for Flatten {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.base().without_autodiff();
-            let count = value.dims().iter().product::<usize>();
-            self.0.push(value.reshape([count]));
+            self.weights.insert(self.path.name(), flat(param.base().without_autodiff()));
         }
     }
-    struct Blend {
-        values: std::vec::IntoIter<Tensor<1>>,
-        decay: f64,
-    }
-    impl ModuleMapper for Blend {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let Some(new) = self.values.next() else { return param };
-            let decay = self.decay;
-            param.map(|old| {
-                let shape = old.dims();
-                let count = shape.iter().product::<usize>();
-                kernels::blend(old.reshape([count]), new, decay).reshape(shape)
-            })
-        }
-    }
-    let mut flat = Flatten(vec![]);
-    module.visit(&mut flat);
-    average.map(&mut Blend { values: flat.0.into_iter(), decay })
+    let mut flatten = Flatten { path: Path::default(), weights: BTreeMap::new() };
+    module.visit(&mut flatten);
+    flatten.weights
+}
+
+/// All numbers in a row.
+pub(super) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let count = tensor.dims().iter().product::<usize>();
+    tensor.reshape([count])
 }

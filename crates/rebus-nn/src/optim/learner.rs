@@ -1,24 +1,27 @@
 //! A network together with what training it needs: its gradients, its optimiser and the average of its weights.
 
 use burn::{
-    module::Module,
+    module::{Module, ModuleMapper, Param},
     optim::{GradientsAccumulator, GradientsParams},
     tensor::Tensor,
 };
 
-use super::{AdamW, AdamWConfig, AverageConfig, blend};
+use super::{
+    AdamW, AdamWConfig, AverageConfig,
+    average::{self, Average},
+};
 use crate::named::{self, Mismatch, NamedTensors};
 
 /// A network that learns. A family with two networks has two of these.
 pub struct Learner<M> {
     /// The network as it stands, on a device that differentiates.
     pub module: M,
-    average: M,
-    average_config: AverageConfig,
+    /// The same without numbers, to stand in its place while it changes.
+    hollow: M,
+    average: Average,
     optimizer: AdamW,
     gradients: GradientsAccumulator<M>,
     name: &'static str,
-    updates: u64,
 }
 
 /// What a learner is at one moment, by name: enough to go on as if nothing had happened.
@@ -36,13 +39,12 @@ impl<M: Module> Learner<M> {
     /// A network at its first step. `name` stands before the names of its weights in files.
     pub fn new(name: &'static str, module: M, optimizer: AdamWConfig, average_config: AverageConfig) -> Self {
         Self {
-            average: module.valid(),
+            hollow: module.clone().map(&mut Hollow),
+            average: Average::new(average_config, &module),
             module,
-            average_config,
             optimizer: AdamW::new(optimizer),
             gradients: GradientsAccumulator::new(),
             name,
-            updates: 0,
         }
     }
 
@@ -56,20 +58,16 @@ impl<M: Module> Learner<M> {
     /// Moves the weights by the gradients that wait, and the average after them. Returns the gradients' norm.
     pub fn update(&mut self, learning_rate: f64) -> f64 {
         let gradients = self.gradients.grads();
-        // Each network is taken out while it changes, the other in its place: what nobody else holds is written over.
-        let module = std::mem::replace(&mut self.module, self.average.clone());
-        let (module, norm) = self.optimizer.step(module, gradients, learning_rate);
+        // What nobody else holds is written over: so the network is taken out while it changes.
+        let module = std::mem::replace(&mut self.module, self.hollow.clone());
+        let (module, norm) = self.optimizer.step(module, gradients, learning_rate, &mut self.average);
         self.module = module;
-        self.updates += 1;
-        let decay = self.average_config.decay_at(self.updates);
-        let average = std::mem::replace(&mut self.average, self.module.clone());
-        self.average = blend(average, &self.module, decay);
         norm
     }
 
     /// The averaged network, on a device that does not differentiate.
     pub fn average(&self) -> M {
-        self.average.clone()
+        self.average.network(self.module.valid())
     }
 
     /// The network as it stands, on a device that does not differentiate.
@@ -81,9 +79,9 @@ impl<M: Module> Learner<M> {
     pub fn save(&self, snapshot: &mut Snapshot) {
         let prefix = format!("{}.", self.name);
         snapshot.weights.append(&mut named::collect(&self.module, &prefix));
-        snapshot.average.append(&mut named::collect(&self.average, &prefix));
+        snapshot.average.append(&mut named::collect(&self.average(), &prefix));
         snapshot.optimizer.append(&mut self.optimizer.collect(&prefix));
-        let updates = burn::tensor::TensorData::new(vec![self.updates as i64], [1]);
+        let updates = burn::tensor::TensorData::new(vec![self.average.updates as i64], [1]);
         snapshot.optimizer.insert(format!("{}.updates", self.name), updates);
     }
 
@@ -95,10 +93,19 @@ impl<M: Module> Learner<M> {
         let prefix = format!("{}.", self.name);
         let device = self.module.devices().into_iter().next().unwrap_or_default();
         self.module = named::replace(self.module.clone(), &prefix, &snapshot.weights)?;
-        self.average = named::replace(self.average.clone(), &prefix, &snapshot.average)?;
+        self.average.weights = average::weights(&named::replace(self.average(), &prefix, &snapshot.average)?);
         self.optimizer.restore(&prefix, &snapshot.optimizer, &device);
         let updates = snapshot.optimizer.get(&format!("{}.updates", self.name));
-        self.updates = updates.and_then(|data| data.iter::<i64>().next()).unwrap_or(0) as u64;
+        self.average.updates = updates.and_then(|data| data.iter::<i64>().next()).unwrap_or(0) as u64;
         Ok(())
+    }
+}
+
+/// Takes the numbers out of a network.
+struct Hollow;
+
+impl ModuleMapper for Hollow {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weight| Tensor::empty([0; D], &weight.device()))
     }
 }

@@ -5,5 +5,5 @@ mod average;
 mod learner;
 
 pub use adamw::{AdamW, AdamWConfig, RateRule};
-pub use average::{AverageConfig, blend};
+pub use average::AverageConfig;
 pub use learner::{Learner, Snapshot};

@@ -1,0 +1,116 @@
+//! Convolutions: what a layer asks for, and which kernel answers.
+
+#[cfg(feature = "cpu")]
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::Tensor;
+
+use super::{Activation, plain};
+#[cfg(feature = "cpu")]
+use super::{
+    activate, activation, conv_transpose, conv3x3, conv3x3_pack, convolution, run,
+    winograd::{Fast, Fine},
+};
+
+/// How a kernel moves over a picture, and what becomes of the result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Convolution {
+    /// Pixels from one place of the kernel to the next.
+    pub stride: usize,
+    /// Zeros before each side.
+    pub before: usize,
+    /// Zeros after each side.
+    pub after: usize,
+    /// Bends the output.
+    pub activation: Option<Activation>,
+    /// Kernels of 3x3 with stride 1 by Winograd's F(2x2, 3x3), whose relative error is at most 2e-6, instead of F(4x4, 3x3),
+    /// whose error is at most 1e-5 and which takes about half the time.
+    pub accurate: bool,
+}
+
+impl Convolution {
+    /// With zeros before and after each side, as fast as can be.
+    pub fn new(stride: usize, (before, after): (usize, usize)) -> Self {
+        Self { stride, before, after, activation: None, accurate: false }
+    }
+}
+
+/// What a convolution makes of its weight, kept for as long as the weight stays the same. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct PackedWeight(#[cfg(feature = "cpu")] pub(super) Arc<Mutex<Option<conv3x3_pack::Kept>>>);
+
+/// Channels below which a product of the unfolded picture is faster than Winograd's transforms.
+#[cfg(feature = "cpu")]
+const FEW_CHANNELS: usize = 8;
+
+/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]`, and a bias
+/// `[channels_out]`, to `[batch, channels_out, height_out, width_out]`, where a side is
+/// `(side + before + after - kernel) / stride + 1`.
+pub fn conv2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    convolution: Convolution,
+) -> Tensor<4> {
+    conv2d_packed(input, weight, bias, convolution, &PackedWeight::default())
+}
+
+/// As [`conv2d`]; outside of a graph, what is made of the weight on the way is kept in `packed` and used again for as long
+/// as the weight stays the same.
+pub fn conv2d_packed(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    convolution: Convolution,
+    packed: &PackedWeight,
+) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&weight) {
+        let [channels_out, channels_in, rows, columns] = weight.dims();
+        let Convolution { stride, before, after, activation, accurate } = convolution;
+        let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
+        // A gradient needs what goes into an activation, but for a leaky ReLU, whose output tells enough.
+        let fused = activation.filter(|activation| match activation {
+            Activation::Leaky(slope) => *slope >= 0.0,
+            Activation::Silu | Activation::Gelu => !tracked,
+        });
+        let kept = (!tracked).then(|| packed.clone());
+        let few = channels_out.min(channels_in) < FEW_CHANNELS;
+        let output = match (rows, columns, stride, (before, after), accurate) {
+            (3, 3, 1, (1, 1), true) if !few => conv3x3::conv3x3::<Fine>(input, weight, bias, fused, kept),
+            (3, 3, 1, (1, 1), false) if !few => conv3x3::conv3x3::<Fast>(input, weight, bias, fused, kept),
+            _ => convolution::convolution(
+                input,
+                weight,
+                bias,
+                Convolution { activation: fused, ..convolution },
+            ),
+        };
+        return match (activation, fused) {
+            (Some(Activation::Leaky(slope)), Some(_)) => activation::leaky_behind(output, slope),
+            (Some(activation), None) => activate(output, activation),
+            _ => output,
+        };
+    }
+    #[cfg(not(feature = "cpu"))]
+    let _ = packed;
+    plain::conv2d(input, weight, bias, convolution)
+}
+
+/// The adjoint of [`conv2d`] of the same stride and padding: `[batch, channels_in, height, width]` with a kernel
+/// `[channels_in, channels_out, kernel, kernel]` to `[batch, channels_out, height_out, width_out]`, where a side is
+/// `(side - 1) * stride + kernel - before - after`.
+pub fn conv_transpose2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: (usize, usize),
+) -> Tensor<4> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&weight) {
+        let convolution = Convolution::new(stride, padding);
+        return conv_transpose::conv_transpose2d(input, weight, bias, convolution);
+    }
+    plain::conv_transpose2d(input, weight, bias, stride, padding)
+}
