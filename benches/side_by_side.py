@@ -3,8 +3,8 @@
     python benches/side_by_side.py [--rows REGEX] [--quick] [--memory] [--json]
 
 Needs PyTorch, Pillow and NumPy in the Python that `REBUS_TORCH_PYTHON` names, or makes a virtual environment for them
-under `~/.cache/rebus-bench`. PyTorch runs eagerly in both memory layouts, and the faster counts; the optimiser is its
-fused AdamW. The networks are those of `tests/golden`, which give the same numbers as Rebus.
+under `~/.cache/rebus-bench`. PyTorch runs eagerly in both memory layouts, and through `torch.compile` where that works
+(`--quick` leaves it out); the fastest counts. The optimiser is its fused AdamW. The networks are those of `tests/golden`, which give the same numbers as Rebus.
 """
 
 import argparse
@@ -89,21 +89,44 @@ def timed(work):
     return (time.perf_counter() - start) * 1e3
 
 
+def eager(function):
+    return function
+
+
+def compiled(function):
+    return torch.compile(function, dynamic=False)
+
+
 def layouts(build):
-    """The same work with both memory layouts."""
-    return {"contiguous": build(torch.contiguous_format), "channels last": build(torch.channels_last)}
+    """How to make the same work in both memory layouts, and compiled; each is made when it is asked for."""
+    return {
+        "contiguous": lambda: build(torch.contiguous_format, eager),
+        "channels last": lambda: build(torch.channels_last, eager),
+        "compiled": lambda: build(torch.channels_last, compiled),
+    }
+
+
+def both(build):
+    """As `layouts`, for work that knows no memory layout."""
+    return {"eager": lambda: build(eager), "compiled": lambda: build(compiled)}
+
+
+def backward(wrap, forward, *inputs):
+    """Forward, and all gradients of the sum."""
+    forward = wrap(forward)
+    return lambda: torch.autograd.grad(forward().sum(), inputs)
 
 
 def convolution(row):
     sizes = re.fullmatch(r"conv(\d)x\d(?:/(\d))? (\d+)x(\d+)->(\d+)@(\d+)", row).groups(default="1")
     kernel, stride, batch, channels_in, channels_out, side = map(int, sizes)
 
-    def build(layout):
+    def build(layout, wrap):
         x = torch.randn(batch, channels_in, side, side).to(memory_format=layout).requires_grad_()
         weight = torch.randn(channels_out, channels_in, kernel, kernel).to(memory_format=layout).requires_grad_()
         bias = torch.randn(channels_out, requires_grad=True)
         conv = lambda: F.conv2d(x, weight, bias, stride=stride, padding=(kernel - 1) // 2)
-        return lambda: torch.autograd.grad(conv().sum(), [x, weight, bias])
+        return backward(wrap, conv, x, weight, bias)
 
     return layouts(build)
 
@@ -113,64 +136,67 @@ def operation(row):
     flat = torch.randn(rows, 4 * width, requires_grad=True)
     x = torch.randn(rows, width, requires_grad=True)
     scale, shift = torch.randn(width, requires_grad=True), torch.randn(width, requires_grad=True)
-    grad = lambda y, *inputs: torch.autograd.grad(y.sum(), inputs)
     if row == "silu":
-        return {"eager": lambda: grad(F.silu(flat), flat)}
+        return both(lambda wrap: backward(wrap, lambda: F.silu(flat), flat))
     if row == "gelu":
-        return {"eager": lambda: grad(F.gelu(flat, approximate="tanh"), flat)}
+        return both(lambda wrap: backward(wrap, lambda: F.gelu(flat, approximate="tanh"), flat))
     if row == "softmax":
         weights = torch.randn(rows, 4 * width)
-        return {"eager": lambda: grad(F.softmax(flat, -1) * weights, flat)}
+        return both(lambda wrap: backward(wrap, lambda: F.softmax(flat, -1) * weights, flat))
     if row == "rms norm":
-        return {"eager": lambda: grad(F.rms_norm(x, (width,), scale), x, scale)}
+        return both(lambda wrap: backward(wrap, lambda: F.rms_norm(x, (width,), scale), x, scale))
     if row == "layer norm":
-        return {"eager": lambda: grad(F.layer_norm(x, (width,), scale, shift), x, scale, shift)}
+        return both(lambda wrap: backward(wrap, lambda: F.layer_norm(x, (width,), scale, shift), x, scale, shift))
     if row == "group norm + silu":
 
-        def build(layout):
+        def build(layout, wrap):
             x = torch.randn(32, 64, 16, 16).to(memory_format=layout).requires_grad_()
             scale, shift = torch.randn(64, requires_grad=True), torch.randn(64, requires_grad=True)
-            return lambda: grad(F.silu(F.group_norm(x, 16, scale, shift)), x, scale, shift)
+            return backward(wrap, lambda: F.silu(F.group_norm(x, 16, scale, shift)), x, scale, shift)
 
         return layouts(build)
     if row.startswith("upsampled"):
 
-        def build(layout):
+        def build(layout, wrap):
             x = torch.randn(16, 64, 16, 16).to(memory_format=layout).requires_grad_()
             weight = torch.randn(64, 64, 3, 3).to(memory_format=layout).requires_grad_()
             bias = torch.randn(64, requires_grad=True)
-            return lambda: grad(F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=1), x, weight, bias)
+            conv = lambda: F.conv2d(F.interpolate(x, scale_factor=2), weight, bias, padding=1)
+            return backward(wrap, conv, x, weight, bias)
 
         return layouts(build)
     if row.startswith("transposed"):
 
-        def build(layout):
+        def build(layout, wrap):
             x = torch.randn(16, 64, 16, 16).to(memory_format=layout).requires_grad_()
             weight = torch.randn(64, 64, 4, 4).to(memory_format=layout).requires_grad_()
             bias = torch.randn(64, requires_grad=True)
-            return lambda: grad(F.conv_transpose2d(x, weight, bias, stride=2, padding=1), x, weight, bias)
+            conv = lambda: F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+            return backward(wrap, conv, x, weight, bias)
 
         return layouts(build)
     if row == "add":
         a, b = torch.randn(64, 64, 32, 32), torch.randn(64, 64, 32, 32)
-        return {"eager": lambda: a + b}
+        return both(lambda wrap: wrap(lambda: a + b))
     if row == "adamw":
         weight = torch.randn(1 << 22, requires_grad=True)
         weight.grad = torch.randn(1 << 22)
-        return {"fused": torch.optim.AdamW([weight], lr=1e-4, betas=(0.9, 0.99), weight_decay=0.01, fused=True).step}
+        optimizer = torch.optim.AdamW([weight], lr=1e-4, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        return {"fused": lambda: optimizer.step}
     if row.startswith("linear"):
         x = torch.randn(2048, width, requires_grad=True)
         weight, bias = torch.randn(1536, width, requires_grad=True), torch.randn(1536, requires_grad=True)
-        return {"eager": lambda: grad(F.linear(x, weight, bias), x, weight, bias)}
+        return both(lambda wrap: backward(wrap, lambda: F.linear(x, weight, bias), x, weight, bias))
     query, key, value = (torch.randn(16, 64, width, requires_grad=True) for _ in range(3))
     split = lambda t: t.unflatten(-1, (6, 64)).transpose(1, 2)
     attend = lambda: F.scaled_dot_product_attention(split(query), split(key), split(value)).transpose(1, 2).flatten(2)
-    return {"eager": lambda: grad(attend(), query, key, value)}
+    return both(lambda wrap: backward(wrap, attend, query, key, value))
 
 
-def train(weights, prefix, loss, betas):
+def train(weights, prefix, loss, betas, wrap):
     """One step of one network: forward, backward, clipping, fused AdamW, moving average."""
     loss()  # makes the weights
+    loss = wrap(loss)
     own = [w for name, w in weights.weights.items() if name.startswith(prefix) and w.requires_grad]
     average = [w.detach().clone() for w in own]
     optimizer = torch.optim.AdamW(own, lr=1e-4, betas=betas, weight_decay=0.01, fused=True)
@@ -213,7 +239,7 @@ def in_layout(weights, layout):
     return weights
 
 
-def flow_step(layout):
+def flow_step(layout, wrap):
     flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
 
@@ -223,16 +249,16 @@ def flow_step(layout):
         predicted = flow.network(g, x_t, t, text_encoder(g, "text.", ids, mask, **TEXT))
         return (predicted - (noise - x)).square().mean()
 
-    return train(g, "", loss, (0.9, 0.99))
+    return train(g, "", loss, (0.9, 0.99), wrap)
 
 
-def transformer_step(_layout):
+def transformer_step(_layout, wrap):
     g, sizes = Weights(0), dict(width=384, layers=6, heads=6, context=64, vocabulary=2048)
     ids, mask = torch.arange(16 * 64).reshape(16, 64), torch.ones(16, 64, dtype=torch.bool)
-    return train(g, "", lambda: text_encoder(g, "", ids, mask, **sizes)[0].square().mean(), (0.9, 0.99))
+    return train(g, "", lambda: text_encoder(g, "", ids, mask, **sizes)[0].square().mean(), (0.9, 0.99), wrap)
 
 
-def gan_modern_step(layout):
+def gan_modern_step(layout, wrap):
     gan_modern.TEXT, gan_modern.NOISE, gan_modern.STYLE = TEXT, 64, 256
     gan_modern.WIDTHS, gan_modern.BLOCKS, gan_modern.SIDE = [256, 160, 80, 40], 1, SIDE
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
@@ -258,12 +284,12 @@ def gan_modern_step(layout):
         pooled = gan_modern.pooled_text(g, ids, mask)
         return F.softplus(judge(pictures(layout), pooled) - judge(draw(), pooled)).mean()
 
-    first = train(g, "discriminator.", judged, (0.0, 0.99))
-    second = train(g, "generator.", drawn, (0.0, 0.99))
+    first = train(g, "discriminator.", judged, (0.0, 0.99), wrap)
+    second = train(g, "generator.", drawn, (0.0, 0.99), wrap)
     return lambda: (first(), second())
 
 
-def gan_classic_step(layout):
+def gan_classic_step(layout, wrap):
     gan_classic.HIDDEN, gan_classic.CHANNELS, gan_classic.NOISE = [128, 1024, 1024], 512, 100
     g = in_layout(Weights(0), layout)
     averages = gan_classic.Averages()
@@ -273,8 +299,8 @@ def gan_classic_step(layout):
     def judged():
         return F.softplus(-judge(pictures(layout))).mean() + F.softplus(judge(draw().detach())).mean()
 
-    first = train(g, "discriminator.", judged, (0.5, 0.999))
-    second = train(g, "generator.", lambda: F.softplus(-judge(draw())).mean(), (0.5, 0.999))
+    first = train(g, "discriminator.", judged, (0.5, 0.999), wrap)
+    second = train(g, "generator.", lambda: F.softplus(-judge(draw())).mean(), (0.5, 0.999), wrap)
     return lambda: (first(), second())
 
 
@@ -300,7 +326,7 @@ def decoding(_row):
             batch = [names[(start + i) % len(names)] for i in range(64)]
             torch.stack(list(pool.map(decode, batch))).float().div_(127.5).sub_(1)
 
-    return {"Pillow": work}
+    return {"Pillow": lambda: work}
 
 
 DRAW = "draw 8"
@@ -349,8 +375,9 @@ STEPS = {
 
 
 def torch_row(row):
+    """By name, how to make the work of a row."""
     if row == DRAW:
-        return {"a script": torch_draws}
+        return {"a script": lambda: torch_draws}
     if row.startswith("conv"):
         return convolution(row)
     if row in STEPS:
@@ -378,8 +405,26 @@ def once(work):
     return work()
 
 
-def compare(rebus, row, rounds):
-    ways = torch_row(row)
+def working(row, quick):
+    """The ways that work, by name; what PyTorch cannot compile is left out."""
+    ways = {}
+    for way, make in torch_row(row).items():
+        if way == "compiled" and quick:
+            continue
+        try:
+            work = make()
+            if row != DRAW:
+                work()
+            ways[way] = work
+        except Exception as error:
+            if way != "compiled":
+                raise
+            print(f"{row} does not compile: {str(error).splitlines()[0]}", file=sys.stderr)
+    return ways
+
+
+def compare(rebus, row, quick):
+    ways, rounds = working(row, quick), 3 if quick else 11
     ours, theirs = [], {way: [] for way in ways}
     for turn in range(rounds + 1):
         if row == DRAW:
@@ -413,7 +458,8 @@ def peak(command, lines):
 def memory(row):
     """Two steps of a row in a fresh process on each side; PyTorch in the layout that takes less."""
     ours = peak([*ROWS, "--serve"], f"{row}\n" * 2)
-    theirs = {layout: peak([sys.executable, __file__, "--twice", row, layout], "") for layout in torch_row(row)}
+    eager = [way for way in torch_row(row) if way != "compiled"]
+    theirs = {way: peak([sys.executable, __file__, "--twice", row, way], "") for way in eager}
     best = min(theirs, key=theirs.get)
     return dict(row=row, rebus_mb=ours, torch_mb=theirs[best], torch=best, ratio=theirs[best] / ours)
 
@@ -421,7 +467,7 @@ def memory(row):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows that this regular expression finds")
-    parser.add_argument("--quick", action="store_true", help="3 turns a row instead of 11")
+    parser.add_argument("--quick", action="store_true", help="3 turns a row instead of 11, and nothing compiled")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory", action="store_true", help="the peak memory of the steps instead of their time")
     parser.add_argument("--twice", nargs=2, metavar=("ROW", "LAYOUT"), help=argparse.SUPPRESS)
@@ -433,7 +479,7 @@ def main():
 
     if options.twice:
         row, layout = options.twice
-        step = torch_row(row)[layout]
+        step = torch_row(row)[layout]()
         step()
         step()
         return
@@ -456,7 +502,7 @@ def main():
     results = []
     for row in rows:
         if re.search(options.rows, row):
-            result = compare(rebus, row, 3 if options.quick else 11)
+            result = compare(rebus, row, options.quick)
             results.append(result)
             if not options.json:
                 print("| {row} | {rebus_ms:.2f} | {best_torch_ms:.2f} | {torch} | {ratio:.2f} |".format(**result), flush=True)
