@@ -24,7 +24,7 @@ pub struct Convolution {
     /// Bends the output.
     pub activation: Option<Activation>,
     /// Kernels of 3x3 with stride 1 by Winograd's F(2x2, 3x3), whose relative error is at most 2e-6, instead of F(4x4, 3x3),
-    /// whose error is at most 1e-5 and which takes about half the time.
+    /// whose error is at most 1e-5 and which takes 2.25 products for a pixel instead of four.
     pub accurate: bool,
 }
 
