@@ -9,7 +9,10 @@ use burn::module::Module;
 use fs_err as fs;
 use indexmap::IndexMap;
 use rebus_data::{Tokenizer, write::write_atomic};
-use rebus_nn::named::{self, NamedTensors};
+use rebus_nn::{
+    ComputePrecision,
+    named::{self, NamedTensors},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, weights};
@@ -90,6 +93,8 @@ pub struct ModelFolder {
     pub tokenizer: Option<Arc<Tokenizer>>,
     /// What it was trained on and how.
     pub provenance: serde_json::Value,
+    /// In which numbers its networks are to multiply.
+    pub precision: ComputePrecision,
 }
 
 impl Package {
@@ -199,15 +204,17 @@ impl ModelFolder {
             hash,
             tokenizer,
             provenance: manifest.provenance,
+            precision: ComputePrecision::default(),
         })
     }
 
-    /// The weights whose names begin with `prefix`, put into a network.
+    /// The weights whose names begin with `prefix`, put into a network, which multiplies in the folder's precision.
     ///
     /// # Errors
     /// They are another network's.
     pub fn fill<M: Module>(&self, network: M, prefix: &str) -> Result<M, ModelError> {
         named::replace(network, prefix, &self.weights)
+            .map(|network| self.precision.apply(network))
             .map_err(|mismatch| ModelError::Mismatch { place: self.place.display().to_string(), mismatch })
     }
 

@@ -6,11 +6,11 @@
 
 use std::hint::black_box;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rebus_nn::{
     burn,
-    kernels::{self, Activation, AdamWStep, Convolution, plain},
+    kernels::{self, Activation, AdamWStep, Convolution, PackedWeight, plain},
     random::{self, Key, Purpose},
 };
 
@@ -25,6 +25,23 @@ fn noise<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tenso
 /// A function of three tensors.
 type Function<const A: usize, const B: usize, const C: usize, const O: usize> =
     fn(Tensor<A>, Tensor<B>, Tensor<C>) -> Tensor<O>;
+
+/// A kernel forward, with its weight in 32 bits and in bf16, as a network that draws has it.
+fn halved<const D: usize>(
+    criterion: &mut Criterion,
+    name: &str,
+    (input, weight): ([usize; D], [usize; D]),
+    kernel: fn(Tensor<D>, Tensor<D>, &PackedWeight) -> Tensor<D>,
+) {
+    let mut group = criterion.benchmark_group(name);
+    let [input, weight] = [(input, 1), (weight, 2)].map(|(shape, seed)| noise(shape, seed, &Device::flex()));
+    for (which, weight) in [("f32", weight.clone()), ("bf16", weight.cast(DType::BF16))] {
+        let packed = PackedWeight::default();
+        group.bench_function(format!("{which}/forward"), |bencher| {
+            bencher.iter(|| black_box(kernel(input.clone(), weight.clone(), &packed)));
+        });
+    }
+}
 
 /// A kernel and what it stands for, on inputs of these shapes.
 fn compare<const A: usize, const B: usize, const C: usize, const O: usize>(
@@ -102,6 +119,25 @@ fn products(criterion: &mut Criterion) {
         |x, w, b| kernels::linear(x, w, Some(b)),
         |x, w, b| plain::linear(x, w, Some(b)),
     );
+    for rows in [2, 64, 1024] {
+        halved(
+            criterion,
+            &format!("linear {rows}x384->1536 by precision"),
+            ([rows, 384], [384, 1536]),
+            |x, w, packed| kernels::linear_packed(x, w, None, packed),
+        );
+    }
+    for (kernel, stride) in [(1, 1), (3, 2), (4, 2)] {
+        halved(
+            criterion,
+            &format!("conv{kernel}x{kernel}/{stride} 16x64->64@32 by precision"),
+            ([16, 64, 32, 32], [64, 64, kernel, kernel]),
+            match kernel {
+                1 => |x, w, packed| kernels::conv2d_packed(x, w, None, Convolution::new(1, (0, 0)), packed),
+                _ => |x, w, packed| kernels::conv2d_packed(x, w, None, Convolution::new(2, (1, 1)), packed),
+            },
+        );
+    }
     compare(
         criterion,
         "attention 16x64x384, 6 heads",

@@ -5,7 +5,10 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::{Init, kernels};
+use crate::{
+    Init,
+    kernels::{self, PackedWeight},
+};
 
 /// `y = x W + b` over the last dimension.
 #[derive(Module, Debug)]
@@ -14,41 +17,47 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[d_output]`
     pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl Linear {
     /// Weights uniform in `±1/sqrt(d_input)`, bias zero.
     pub fn new(d_input: usize, d_output: usize, init: &mut Init) -> Self {
-        Self {
-            weight: init.uniform([d_input, d_output], (d_input as f64).powf(-0.5)),
-            bias: Some(init.constant([d_output], 0.0)),
-        }
+        let weight = init.uniform([d_input, d_output], (d_input as f64).powf(-0.5));
+        Self::from_weight(weight, init)
     }
 
     /// As [`new`](Self::new), with weights uniform in `±sqrt(6 / (d_input + d_output))` (Glorot and Bengio 2010,
     /// equation 16), Keras's first values.
     pub fn glorot(d_input: usize, d_output: usize, init: &mut Init) -> Self {
         let bound = (6.0 / (d_input + d_output) as f64).sqrt();
-        Self { weight: init.uniform([d_input, d_output], bound), bias: Some(init.constant([d_output], 0.0)) }
+        let weight = init.uniform([d_input, d_output], bound);
+        Self::from_weight(weight, init)
     }
 
     /// As [`new`](Self::new), with weights normal with standard deviation `gain / sqrt(d_input)` (He et al. 2015,
     /// equation 10): the outputs vary `gain` times as much as the inputs.
     pub fn fan_in(d_input: usize, d_output: usize, gain: f64, init: &mut Init) -> Self {
-        Self {
-            weight: init.normal([d_input, d_output], gain * (d_input as f64).powf(-0.5)),
-            bias: Some(init.constant([d_output], 0.0)),
-        }
+        let weight = init.normal([d_input, d_output], gain * (d_input as f64).powf(-0.5));
+        Self::from_weight(weight, init)
     }
 
     /// Weights and bias zero: a branch that starts silent.
     pub fn zeroed(d_input: usize, d_output: usize, init: &mut Init) -> Self {
-        Self { weight: init.constant([d_input, d_output], 0.0), bias: Some(init.constant([d_output], 0.0)) }
+        let weight = init.constant([d_input, d_output], 0.0);
+        Self::from_weight(weight, init)
     }
 
-    /// As [`new`](Self::new), without a bias.
-    pub fn without_bias(d_input: usize, d_output: usize, init: &mut Init) -> Self {
-        Self { bias: None, ..Self::new(d_input, d_output, init) }
+    fn from_weight(weight: Param<Tensor<2>>, init: &mut Init) -> Self {
+        let [_, d_output] = weight.dims();
+        let bias = Some(init.constant([d_output], 0.0));
+        Self { weight, bias, packed: PackedWeight::default() }
+    }
+
+    /// Without a bias.
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
     }
 
     /// `[..., d_input]` to `[..., d_output]`
@@ -60,7 +69,7 @@ impl Linear {
         shape[D - 1] = d_output;
         // On flat rows the gradient of the weights is one product, not one for each batch entry.
         let bias = self.bias.as_ref().map(Param::val);
-        let output = kernels::linear(input.reshape([rows, d_input]), weight, bias);
+        let output = kernels::linear_packed(input.reshape([rows, d_input]), weight, bias, &self.packed);
         output.reshape(shape)
     }
 }

@@ -23,13 +23,13 @@ pub use rebus_data as data;
 pub use rebus_eval as eval;
 pub use rebus_models as models;
 pub use rebus_nn as nn;
-pub use rebus_nn::device::device;
+pub use rebus_nn::{ComputePrecision, device::device};
 pub use rebus_tasks as tasks;
 pub use rebus_train as train;
 
 mod shipped;
 
-pub use shipped::{default_model, model};
+pub use shipped::{default_model, model, model_in};
 
 /// What most programs need.
 pub mod prelude {

@@ -3,14 +3,28 @@
 use std::{path::Path, sync::Arc};
 
 use rebus_models::{Model, ModelError, ModelFolder, registry};
-use rebus_nn::burn::tensor::Device;
+use rebus_nn::{ComputePrecision, burn::tensor::Device};
 
 /// The model in `folder`; without one, the one that `REBUS_MODEL` names; without that, the one that ships.
 ///
 /// # Errors
 /// No model there, a damaged file, a family that this release does not know.
 pub fn model(folder: Option<&Path>, device: &Device) -> Result<Arc<dyn Model>, ModelError> {
-    registry::open_folder(model_folder(folder)?, device)
+    model_in(ComputePrecision::default(), folder, device)
+}
+
+/// As [`model`], multiplying in another precision.
+///
+/// # Errors
+/// As [`model`].
+pub fn model_in(
+    precision: ComputePrecision,
+    folder: Option<&Path>,
+    device: &Device,
+) -> Result<Arc<dyn Model>, ModelError> {
+    let mut folder = model_folder(folder)?;
+    folder.precision = precision;
+    registry::open_folder(folder, device)
 }
 
 /// The model that serves where none is named.

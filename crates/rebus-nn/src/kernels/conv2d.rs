@@ -1,14 +1,11 @@
 //! Convolutions: what a layer asks for, and which kernel answers.
 
-#[cfg(feature = "cpu")]
-use std::sync::{Arc, Mutex};
-
 use burn::tensor::Tensor;
 
-use super::{Activation, plain};
+use super::{Activation, PackedWeight, plain};
 #[cfg(feature = "cpu")]
 use super::{
-    activate, activation, conv_transpose, conv3x3, conv3x3_pack, convolution, run,
+    activate, activation, conv_transpose, conv3x3, convolution, run,
     winograd::{Fast, Fine},
 };
 
@@ -35,17 +32,14 @@ impl Convolution {
     }
 }
 
-/// What a convolution makes of its weight, kept for as long as the weight stays the same. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct PackedWeight(#[cfg(feature = "cpu")] pub(super) Arc<Mutex<Option<conv3x3_pack::Kept>>>);
-
 /// Channels below which a product of the unfolded picture is faster than Winograd's transforms.
 #[cfg(feature = "cpu")]
 const FEW_CHANNELS: usize = 8;
 
 /// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]`, and a bias
 /// `[channels_out]`, to `[batch, channels_out, height_out, width_out]`, where a side is
-/// `(side + before + after - kernel) / stride + 1`.
+/// `(side + before + after - kernel) / stride + 1`. A weight in bf16 is multiplied by an input rounded to that, but for
+/// kernels of 3x3 with stride 1, whose Winograd transforms save more than that.
 pub fn conv2d(
     input: Tensor<4>,
     weight: Tensor<4>,
@@ -65,7 +59,7 @@ pub fn conv2d_packed(
     packed: &PackedWeight,
 ) -> Tensor<4> {
     #[cfg(feature = "cpu")]
-    if run::takes(&input) && run::takes(&weight) {
+    if run::takes(&input) && (run::takes(&weight) || run::takes_bf16(&input, &weight)) {
         let [channels_out, channels_in, rows, columns] = weight.dims();
         let Convolution { stride, before, after, activation, accurate } = convolution;
         let tracked = input.device().is_autodiff() || weight.device().is_autodiff();

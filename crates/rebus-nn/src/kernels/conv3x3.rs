@@ -91,7 +91,7 @@ fn convolve<W: Winograd>(
         activation,
         lanes: run::lanes(),
     };
-    let packed = kept.map(|kept| kept.of::<W>(weight, || pack::<W>(weight, taps)));
+    let packed = kept.map(|kept| kept.of(weight, || pack::<W>(&run::widened(weight), taps)));
     let output = if batch * tiles.count() <= FEW_BLOCKS * block(work.lanes) {
         work.by_channels(|index| match &packed {
             Some(packed) => Cow::Borrowed(packed.group(index)),

@@ -1,16 +1,13 @@
-//! The kernels of a 3x3 convolution, transformed for Winograd's products; kept where they do not change.
+//! The kernels of a 3x3 convolution, transformed for Winograd's products.
 
-use std::{
-    marker::PhantomData,
-    sync::{Arc, PoisonError},
-};
+use std::marker::PhantomData;
 
 use burn::backend::flex::FlexTensor;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    PackedWeight, conv3x3_block, run,
+    conv3x3_block, run,
     tiles::{MOST_LANES, PAD, lanes_of},
     winograd::Winograd,
 };
@@ -35,15 +32,14 @@ impl Taps {
 /// Kernels transformed, by groups of as many channels out as there are lanes: `[group][point][channels_in][lanes]`, the
 /// last group filled up with zeros.
 #[derive(Debug)]
-pub(super) struct Packed {
-    /// Products of a tile that they were transformed for.
-    points: usize,
+pub(super) struct Packed<W> {
+    winograd: PhantomData<W>,
     /// Numbers of a group.
     group: usize,
     numbers: Vec<f32>,
 }
 
-impl Packed {
+impl<W> Packed<W> {
     /// The kernels of one group.
     pub fn group(&self, index: usize) -> &[f32] {
         &self.numbers[index * self.group..][..self.group]
@@ -51,7 +47,7 @@ impl Packed {
 }
 
 /// The kernels `[first][second][3][3]`, transformed.
-pub(super) fn pack<W: Winograd>(weight: &FlexTensor, taps: Taps) -> Packed {
+pub(super) fn pack<W: Winograd>(weight: &FlexTensor, taps: Taps) -> Packed<W> {
     let (lanes, [channels_in, channels_out]) = (run::lanes(), taps.channels(weight));
     let group = conv3x3_block::group::<W>(channels_in, lanes);
     let numbers = run::filled(channels_out.div_ceil(lanes) * group, |numbers| {
@@ -65,7 +61,7 @@ pub(super) fn pack<W: Winograd>(weight: &FlexTensor, taps: Taps) -> Packed {
             })
         });
     });
-    Packed { points: W::POINTS, group, numbers }
+    Packed { winograd: PhantomData, group, numbers }
 }
 
 /// One group alone.
@@ -74,31 +70,6 @@ pub(super) fn pack_group<W: Winograd>(weight: &FlexTensor, taps: Taps, index: us
     run::filled(conv3x3_block::group::<W>(channels_in, lanes), |packed| {
         run::dispatch(PackGroup::<W> { winograd: PhantomData, weight, taps, first: index * lanes, packed });
     })
-}
-
-/// Transformed kernels, and those that they were made from: what somebody holds is never written over, so they fit
-/// each other for as long as both are here.
-#[derive(Debug)]
-pub(super) struct Kept {
-    weight: FlexTensor,
-    packed: Arc<Packed>,
-}
-
-impl PackedWeight {
-    /// Those of this weight, which are made unless they are kept already.
-    pub(super) fn of<W: Winograd>(&self, weight: &FlexTensor, make: impl FnOnce() -> Packed) -> Arc<Packed> {
-        // Nothing is made under the lock: other threads may come back here while they wait for one another.
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = &*lock()
-            && kept.packed.points == W::POINTS
-            && std::ptr::eq(run::numbers(&kept.weight), run::numbers(weight))
-        {
-            return kept.packed.clone();
-        }
-        let packed = Arc::new(make());
-        *lock() = Some(Kept { weight: weight.clone(), packed: packed.clone() });
-        packed
-    }
 }
 
 struct PackGroup<'a, W> {

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::{
     Activation, Convolution,
     affine::{self, Affine},
+    bf16,
     channels::sum_of_planes,
     lanes::Lanes,
     matrix::{Matrix, MatrixMut, multiply, multiply_add},
@@ -153,7 +154,8 @@ impl Shape {
         activation: Option<Activation>,
     ) -> FlexTensor {
         let ([picture_in, picture_out], places) = (self.picture(), self.places());
-        let (together, weight) = (self.together(COLUMNS), self.weight(weight));
+        let (together, inner) = (self.together(COLUMNS), self.channels_in * self.taps());
+        let halves = run::halves(weight).map(|halves| bf16::Left::new(halves, inner));
         let output = run::filled(self.batch * picture_out, |output| {
             let tasks = output
                 .par_chunks_mut(together * picture_out)
@@ -162,9 +164,13 @@ impl Shape {
                 let pictures = input.len() / picture_in;
                 let count = pictures * places;
                 let unfolded = self.unfold(input, 0..self.channels_in);
-                let columns = Matrix::new(&unfolded, self.channels_in * self.taps(), count, count);
-                let product = |room: &mut [f32]| {
-                    multiply(weight, columns, MatrixMut::new(room, self.channels_out, count, count), 1.0);
+                let product = |room: &mut [f32]| match &halves {
+                    Some(weight) => bf16::multiply(weight, &bf16::Right::new(&unfolded, count), room),
+                    None => {
+                        let columns = Matrix::new(&unfolded, inner, count, count);
+                        let room = MatrixMut::new(room, self.channels_out, count, count);
+                        multiply(self.weight(weight), columns, room, 1.0);
+                    }
                 };
                 if pictures == 1 {
                     product(output);

@@ -5,22 +5,29 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    PackedWeight,
     affine::{self, Affine},
+    bf16,
     matrix::{Matrix, MatrixMut, multiply_large},
     rows::update,
     run,
 };
 
-/// `[rows, d_input]`, `[d_input, d_output]`, `[d_output]`, on the processor.
-pub(super) fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+/// `[rows, d_input]`, `[d_input, d_output]`, `[d_output]`, on the processor. A weight in bf16 is laid out once, and kept.
+pub(super) fn linear(
+    input: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    packed: &PackedWeight,
+) -> Tensor<2> {
     let ([_, inner], [rows, out]) = (input.dims(), weight.dims());
     assert_eq!(inner, rows, "a weight for rows of {inner}");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} numbers");
-    affine::apply(Linear, input, weight, bias)
+    affine::apply(Linear(packed.clone()), input, weight, bias)
 }
 
 #[derive(Debug)]
-struct Linear;
+struct Linear(PackedWeight);
 
 /// `left right`
 fn product(left: Matrix<'_>, right: Matrix<'_>, [rows, columns]: [usize; 2]) -> Vec<f32> {
@@ -38,7 +45,16 @@ impl Affine for Linear {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
         let ([rows, _], [_, columns]) = (run::sides(input), run::sides(weight));
         let sides = [rows, columns];
-        let mut output = product(matrix(input), matrix(weight), sides);
+        let mut output = match run::halves(weight) {
+            Some(halves) => {
+                let weight = self.0.of(weight, || bf16::Right::new(halves, columns));
+                bf16::multiply_large(
+                    &bf16::Left::new(run::numbers(input), run::sides::<2>(input)[1]),
+                    &weight,
+                )
+            }
+            None => product(matrix(input), matrix(weight), sides),
+        };
         if !bias.is_empty() {
             // After the product: added to it from the start, it would be rounded otherwise for one row than for many.
             output

@@ -8,9 +8,10 @@
 //! instructions (`lanes.rs`); `op.rs` makes an operation of Burn out of it. Sums run in an order that depends on their
 //! length alone, so that the same numbers come out of any number of threads.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 mod conv2d;
+mod kept;
 pub mod plain;
 
 #[cfg(feature = "cpu")]
@@ -23,6 +24,8 @@ mod affine;
 mod attention;
 #[cfg(feature = "cpu")]
 mod batch_norm;
+#[cfg(feature = "cpu")]
+mod bf16;
 #[cfg(feature = "cpu")]
 mod channels;
 #[cfg(feature = "cpu")]
@@ -72,7 +75,8 @@ mod tiles;
 #[cfg(feature = "cpu")]
 mod winograd;
 
-pub use conv2d::{Convolution, PackedWeight, conv_transpose2d, conv2d, conv2d_packed};
+pub use conv2d::{Convolution, conv_transpose2d, conv2d, conv2d_packed};
+pub use kept::PackedWeight;
 #[cfg(feature = "mimalloc")]
 pub use memory::keep_freed_memory;
 
@@ -204,13 +208,37 @@ pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
     plain::downsample_mean(input, factor)
 }
 
-/// `[rows, d_input]` times `[d_input, d_output]`, plus the bias `[d_output]`.
+/// `[rows, d_input]` times `[d_input, d_output]`, plus the bias `[d_output]`. A weight in bf16 is multiplied by an input
+/// rounded to that.
 pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    linear_packed(input, weight, bias, &PackedWeight::default())
+}
+
+/// As [`linear`]; what is made of a weight in bf16 is kept in `packed` and used again for as long as the weight stays the
+/// same.
+pub fn linear_packed(
+    input: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    packed: &PackedWeight,
+) -> Tensor<2> {
     #[cfg(feature = "cpu")]
-    if run::takes(&input) && run::takes(&weight) {
-        return linear::linear(input, weight, bias);
+    if run::takes(&input) && (run::takes(&weight) || run::takes_bf16(&input, &weight)) {
+        return linear::linear(input, weight, bias, packed);
     }
+    let _ = packed;
     plain::linear(input, weight, bias)
+}
+
+/// Whether this device multiplies weights in bf16 faster than others.
+pub fn multiplies_bf16(device: &Device) -> bool {
+    #[cfg(feature = "cpu")]
+    return run::serves(device) && bf16::is_fast();
+    #[cfg(not(feature = "cpu"))]
+    {
+        let _ = device;
+        false
+    }
 }
 
 /// `softmax(query keyᵀ / sqrt(head width) + bias) value`, head by head (Vaswani et al. 2017, equation 1): queries

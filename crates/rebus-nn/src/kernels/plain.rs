@@ -1,7 +1,7 @@
 //! The same operations out of Burn's own: for other devices, and to compare with.
 
 use burn::tensor::{
-    Tensor, activation, module,
+    DType, Tensor, activation, module,
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
@@ -85,6 +85,7 @@ pub fn conv2d(
     convolution: Convolution,
 ) -> Tensor<4> {
     let Convolution { stride, before, after, activation, .. } = convolution;
+    let [input, weight] = rounded_alike(input, weight);
     let options = ConvOptions::new_with_padding([stride; 2], [(before, after); 2], [1; 2], 1);
     let output = module::conv2d(input, weight, bias, options);
     match activation {
@@ -130,6 +131,7 @@ pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
 
 /// As [`super::linear`].
 pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let [input, weight] = rounded_alike(input, weight);
     let output = input.matmul(weight);
     match bias {
         Some(bias) => output + bias.unsqueeze(),
@@ -186,4 +188,13 @@ pub fn square_sum(tensor: Tensor<1>) -> f64 {
 /// As [`super::blend`].
 pub fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
     old * share + new * (1.0 - share)
+}
+
+/// With a weight in bf16, the input rounded to that, and both in the input's precision.
+fn rounded_alike<const D: usize>(input: Tensor<D>, weight: Tensor<D>) -> [Tensor<D>; 2] {
+    let wide = input.dtype();
+    match weight.dtype() {
+        DType::BF16 => [input.cast(DType::BF16).cast(wide), weight.cast(wide)],
+        _ => [input, weight],
+    }
 }

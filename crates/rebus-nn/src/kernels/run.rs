@@ -3,15 +3,16 @@
 //! `REBUS_KERNELS=plain` takes Burn's own operations instead; `REBUS_SIMD=portable` or `avx2` takes fewer instructions
 //! than the processor has. Both are for comparing, and read once.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use burn::{
     backend::{
         DispatchDevice,
         flex::{FlexTensor, Layout},
     },
-    tensor::{Bytes, DType, Shape, Tensor},
+    tensor::{Bytes, DType, Device, Shape, Tensor},
 };
+use half::bf16;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{lanes::Lanes, rows};
@@ -19,18 +20,27 @@ use super::{lanes::Lanes, rows};
 /// Below this many numbers, waking other threads costs more than they save.
 const WORTH_A_THREAD: usize = 16 * 1024;
 
-/// Whether a kernel can take this tensor: 32-bit numbers on the processor.
-pub(super) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+/// Whether kernels serve this device.
+pub(super) fn serves(device: &Device) -> bool {
     static PLAIN: LazyLock<bool> =
         LazyLock::new(|| std::env::var("REBUS_KERNELS").is_ok_and(|value| value == "plain"));
-    let device = tensor.device();
     let on_processor = match device.as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Autodiff(device) => matches!(device.clone().inner(), DispatchDevice::Flex(_)),
         #[allow(unreachable_patterns, reason = "with a GPU's feature there are others")]
         _ => false,
     };
-    on_processor && tensor.dtype() == DType::F32 && !*PLAIN
+    on_processor && !*PLAIN
+}
+
+/// Whether a kernel can take this tensor: 32-bit numbers on the processor.
+pub(super) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32 && serves(&tensor.device())
+}
+
+/// Whether a kernel can take this weight in bf16, by which an input that it takes is multiplied: where neither learns.
+pub(super) fn takes_bf16<const D: usize>(input: &Tensor<D>, weight: &Tensor<D>) -> bool {
+    weight.dtype() == DType::BF16 && !input.device().is_autodiff() && !weight.device().is_autodiff()
 }
 
 /// Runs a kernel with the widest instructions that there are.
@@ -67,6 +77,19 @@ pub(super) fn lanes() -> usize {
 )]
 pub(super) fn numbers(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice::<f32>().expect("32-bit numbers in a row")
+}
+
+/// The numbers of a weight, if they are in bf16.
+pub(super) fn halves(weight: &FlexTensor) -> Option<&[bf16]> {
+    (weight.dtype() == DType::BF16).then(|| weight.as_slice::<bf16>()).flatten()
+}
+
+/// A weight in 32 bits.
+pub(super) fn widened(weight: &FlexTensor) -> Cow<'_, FlexTensor> {
+    match halves(weight) {
+        Some(halves) => Cow::Owned(tensor_like(halves.iter().map(|half| half.to_f32()).collect(), weight)),
+        None => Cow::Borrowed(weight),
+    }
 }
 
 /// As [`numbers`], to be written over: the tensor's own where no other shares them, else a copy.

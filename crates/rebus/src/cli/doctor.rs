@@ -70,6 +70,9 @@ fn instructions() -> Vec<&'static str> {
         if std::is_x86_feature_detected!("avx512f") {
             found.push("avx512f");
         }
+        if std::is_x86_feature_detected!("avx512bf16") {
+            found.push("avx512bf16");
+        }
     }
     #[cfg(target_arch = "aarch64")]
     found.push("neon");

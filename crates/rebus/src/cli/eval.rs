@@ -7,7 +7,7 @@ use rebus_eval::{Half, PixelRank, pixel_rank};
 use rebus_models::Model;
 use rebus_train::Recipe;
 
-use super::{failure::Failure, progress};
+use super::{compute::Compute, failure::Failure, progress};
 
 /// Arguments of `rebus eval`.
 #[derive(Debug, clap::Args)]
@@ -32,16 +32,15 @@ pub(crate) struct Args {
     /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
     #[arg(long)]
     validation_fraction: Option<f64>,
-    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    compute: Compute,
     /// Print the numbers as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
+    let model = args.compute.model(args.model.as_deref())?;
     let collection = rebus_data::open(&args.data, &Default::default())?;
     let [channels, height, width] = model.info().picture_shape;
     let mut data = trained_with(&*model)

@@ -9,7 +9,7 @@ use rebus_models::sampling::Sampler;
 use rebus_tasks::{GenerateTask, Output};
 use serde::Serialize;
 
-use super::{failure::Failure, progress};
+use super::{compute::Compute, failure::Failure, progress};
 
 /// Arguments of `rebus generate`.
 #[derive(Debug, clap::Args)]
@@ -46,9 +46,8 @@ pub(crate) struct Args {
     /// A model folder; the one that ships by default.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
-    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    compute: Compute,
     /// A folder, where nothing is overwritten, or a .png for a single picture.
     #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
     output: PathBuf,
@@ -88,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         width: args.width,
     };
     let output = Output::resolve(&args.output, task.prompts.len() * task.count)?;
-    let model = rebus::model(args.model.as_deref(), &rebus::device(&args.device)?)?;
+    let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {
         eprintln!("seed {seed}");
     }

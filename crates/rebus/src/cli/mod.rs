@@ -3,6 +3,7 @@
 //! Standard output is for results; progress, warnings and errors go to standard error.
 
 mod completions;
+mod compute;
 mod data;
 mod demo;
 mod doctor;

@@ -120,7 +120,7 @@ impl Discriminator {
             basis: init.normal([1, widths[0], height, width], ((height * width) as f64).powf(-0.5)),
             features: Linear::fan_in(widths[0], widths[0], GAIN, init),
             // Logits are compared in pairs, where a bias would cancel; they start close to one another.
-            output: Linear { bias: None, ..Linear::fan_in(widths[0], 1, 0.1, init) },
+            output: Linear::fan_in(widths[0], 1, 0.1, init).without_bias(),
             project: Linear::fan_in(config.text.width, widths[0], 1.0, init),
         }
     }

@@ -1,0 +1,35 @@
+//! Where and in which numbers a model computes: the options of every command that draws with one.
+
+use std::{path::Path, sync::Arc};
+
+use rebus::ComputePrecision;
+use rebus_models::Model;
+use rebus_nn::kernels::multiplies_bf16;
+
+use super::failure::Failure;
+
+/// Options of commands that draw.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compute {
+    /// Where to compute: cpu, vulkan:0, metal:0, cuda:0.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// In which numbers to multiply: bf16 is less exact, and faster where the processor has AVX512-BF16.
+    #[arg(long, default_value = "f32", value_parser = ["f32", "bf16"])]
+    precision: String,
+}
+
+impl Compute {
+    /// The model in `folder`, or else the one that serves where none is named.
+    pub(crate) fn model(&self, folder: Option<&Path>) -> Result<Arc<dyn Model>, Failure> {
+        let device = rebus::device(&self.device)?;
+        let precision = match self.precision.as_str() {
+            "bf16" => ComputePrecision::Bfloat16,
+            _ => ComputePrecision::Float32,
+        };
+        if precision == ComputePrecision::Bfloat16 && !multiplies_bf16(&device) {
+            tracing::warn!("{} does not multiply in bf16 here: float32 serves instead", self.device);
+        }
+        Ok(rebus::model_in(precision, folder, &device)?)
+    }
+}
