@@ -35,45 +35,99 @@ fn list(what: &str, names: &[String]) -> String {
     }
 }
 
-/// The path while a module is walked.
-#[derive(Debug, Default)]
-pub(crate) struct Path(Vec<String>);
+/// Where a weight stands in a network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The path of field names from the root, joined by dots.
+    pub name: &'a str,
+    /// The kind of module that holds it, such as `Struct:Linear`.
+    pub holder: &'a str,
+}
 
-impl Path {
-    pub(crate) fn enter(&mut self, name: &str) {
-        self.0.push(name.to_string());
+/// What is done with each weight of a network.
+pub(crate) trait See {
+    fn see<const D: usize>(&mut self, place: Place<'_>, param: &Param<Tensor<D>>);
+}
+
+/// What becomes of each weight of a network.
+pub(crate) trait Change {
+    fn change<const D: usize>(&mut self, place: Place<'_>, param: Param<Tensor<D>>) -> Param<Tensor<D>>;
+}
+
+/// Shows each weight, in the order of fields.
+pub(crate) fn see<M: Module>(module: &M, with: &mut impl See) {
+    module.visit(&mut Walk { path: vec![], with });
+}
+
+/// Changes each weight, in the order of fields.
+pub(crate) fn change<M: Module>(module: M, with: &mut impl Change) -> M {
+    module.map(&mut Walk { path: vec![], with })
+}
+
+/// A way through a network: the names and holders of the fields down to here.
+struct Walk<'a, W> {
+    path: Vec<(String, String)>,
+    with: &'a mut W,
+}
+
+impl<W> Walk<'_, W> {
+    fn enter(&mut self, name: &str, holder: &str) {
+        self.path.push((name.to_string(), holder.to_string()));
     }
 
-    pub(crate) fn exit(&mut self) {
-        self.0.pop();
+    fn name(&self) -> String {
+        self.path.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".")
     }
 
-    pub(crate) fn name(&self) -> String {
-        self.0.join(".")
+    fn holder(&self) -> &str {
+        self.path.last().map_or("", |(_, holder)| holder)
+    }
+}
+
+impl<W: See> ModuleVisitor for Walk<'_, W> {
+    fn enter_module(&mut self, name: &str, holder: &str) {
+        self.enter(name, holder);
+    }
+
+    fn exit_module(&mut self, _name: &str, _holder: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (name, holder) = (self.name(), self.holder().to_string());
+        self.with.see(Place { name: &name, holder: &holder }, param);
+    }
+}
+
+impl<W: Change> ModuleMapper for Walk<'_, W> {
+    fn enter_module(&mut self, name: &str, holder: &str) {
+        self.enter(name, holder);
+    }
+
+    fn exit_module(&mut self, _name: &str, _holder: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (name, holder) = (self.name(), self.holder().to_string());
+        self.with.change(Place { name: &name, holder: &holder }, param)
     }
 }
 
 /// All weights of a network, each name behind `prefix`.
 pub fn collect<M: Module>(module: &M, prefix: &str) -> NamedTensors {
     struct Collector<'a> {
-        path: Path,
         prefix: &'a str,
         tensors: NamedTensors,
     }
-    impl ModuleVisitor for Collector<'_> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.enter(name);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = format!("{}{}", self.prefix, self.path.name());
+    impl See for Collector<'_> {
+        fn see<const D: usize>(&mut self, place: Place<'_>, param: &Param<Tensor<D>>) {
+            let name = format!("{}{}", self.prefix, place.name);
             self.tensors.insert(name, param.base().detach().into_data());
         }
     }
-    let mut collector = Collector { path: Path::default(), prefix, tensors: NamedTensors::new() };
-    module.visit(&mut collector);
+    let mut collector = Collector { prefix, tensors: NamedTensors::new() };
+    see(module, &mut collector);
     collector.tensors
 }
 
@@ -84,21 +138,14 @@ pub fn collect<M: Module>(module: &M, prefix: &str) -> NamedTensors {
 /// Names or shapes that do not fit, all of them listed.
 pub fn replace<M: Module>(module: M, prefix: &str, tensors: &NamedTensors) -> Result<M, Mismatch> {
     struct Replacer<'a> {
-        path: Path,
         prefix: &'a str,
         tensors: &'a NamedTensors,
         mismatch: Mismatch,
         names: Vec<String>,
     }
-    impl ModuleMapper for Replacer<'_> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.enter(name);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.exit();
-        }
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let name = format!("{}{}", self.prefix, self.path.name());
+    impl Change for Replacer<'_> {
+        fn change<const D: usize>(&mut self, place: Place<'_>, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let name = format!("{}{}", self.prefix, place.name);
             let Some(data) = self.tensors.get(&name) else {
                 self.mismatch.missing.push(name);
                 return param;
@@ -119,13 +166,12 @@ pub fn replace<M: Module>(module: M, prefix: &str, tensors: &NamedTensors) -> Re
         }
     }
     let mut replacer = Replacer {
-        path: Path::default(),
         prefix,
         tensors,
         mismatch: Mismatch { missing: vec![], unexpected: vec![], misshapen: vec![] },
         names: vec![],
     };
-    let module = module.map(&mut replacer);
+    let module = change(module, &mut replacer);
     let mut mismatch = replacer.mismatch;
     mismatch.unexpected = tensors
         .keys()

@@ -1,11 +1,14 @@
 //! In which numbers a network that no longer learns multiplies.
 
 use burn::{
-    module::{Module, ModuleMapper, Param},
+    module::{Module, Param},
     tensor::{DType, Tensor},
 };
 
-use crate::kernels;
+use crate::{
+    kernels,
+    named::{Change, Place, change},
+};
 
 /// In which numbers products are multiplied; sums have 32 bits in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,29 +26,19 @@ impl ComputePrecision {
     /// in it.
     pub fn apply<M: Module>(self, network: M) -> M {
         let takes = network.devices().iter().all(kernels::multiplies_bf16);
-        if self == Self::Bfloat16 && takes { network.map(&mut Halve { inside: vec![] }) } else { network }
+        if self == Self::Bfloat16 && takes { change(network, &mut Halve) } else { network }
     }
 }
 
-/// Which kinds of module the walk stands in.
-struct Halve {
-    inside: Vec<bool>,
-}
+/// Puts a weight in bf16 where its layer multiplies by it.
+struct Halve;
 
-impl ModuleMapper for Halve {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        let layer = ["Struct:Linear", "Struct:Conv2d"].contains(&container);
-        self.inside.push(layer && name == "weight");
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.inside.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.inside.last() {
-            Some(true) => param.map(|weight| weight.cast(DType::BF16)),
-            _ => param,
+impl Change for Halve {
+    fn change<const D: usize>(&mut self, place: Place<'_>, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let multiplies = ["Struct:Linear", "Struct:Conv2d"].contains(&place.holder);
+        match multiplies && place.name.ends_with("weight") {
+            true => param.map(|weight| weight.cast(DType::BF16)),
+            false => param,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
     tensor::{Device, Tensor, TensorData},
 };
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::average::{Average, flat};
 use crate::{
     kernels::{self, AdamWStep},
-    named::{NamedTensors, Path},
+    named::{Change, NamedTensors, Place, change},
 };
 
 /// The settings of [`AdamW`].
@@ -84,7 +84,6 @@ impl AdamW {
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         let config = self.config.clone();
         let mut stepper = Stepper {
-            path: Path::default(),
             moments: &mut self.moments,
             share: average.next_share(),
             averages: &mut average.weights,
@@ -93,7 +92,7 @@ impl AdamW {
             learning_rate,
             scale,
         };
-        (module.map(&mut stepper), norm)
+        (change(module, &mut stepper), norm)
     }
 
     /// The memory by name, each name behind `prefix`: `NAME.first`, `NAME.second`, `NAME.time`.
@@ -144,7 +143,6 @@ fn norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
 }
 
 struct Stepper<'a> {
-    path: Path,
     moments: &'a mut BTreeMap<String, Moments>,
     averages: &'a mut BTreeMap<String, Tensor<1>>,
     share: f64,
@@ -154,17 +152,9 @@ struct Stepper<'a> {
     scale: f64,
 }
 
-impl ModuleMapper for Stepper<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.name();
+impl Change for Stepper<'_> {
+    fn change<const D: usize>(&mut self, place: Place<'_>, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = place.name.to_string();
         let (average, share) = (self.averages.remove(&name), self.share);
         let Some(grad) = self.grads.remove::<D>(param.id) else {
             let still = |average| kernels::blend(average, flat(param.base().without_autodiff()), share);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    module::{Module, Param},
     tensor::Tensor,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::named::Path;
+use crate::named::{Change, Place, See, change, see};
 
 /// How long the average remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,46 +58,32 @@ impl Average {
 
     /// The network with the averages for weights.
     pub fn network<M: Module>(&self, module: M) -> M {
-        struct Fill<'a> {
-            path: Path,
-            weights: &'a BTreeMap<String, Tensor<1>>,
-        }
-        impl ModuleMapper for Fill<'_> {
-            fn enter_module(&mut self, name: &str, _container: &str) {
-                self.path.enter(name);
-            }
-            fn exit_module(&mut self, _name: &str, _container: &str) {
-                self.path.exit();
-            }
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                let Some(average) = self.weights.get(&self.path.name()) else { return param };
+        struct Fill<'a>(&'a BTreeMap<String, Tensor<1>>);
+        impl Change for Fill<'_> {
+            fn change<const D: usize>(
+                &mut self,
+                place: Place<'_>,
+                param: Param<Tensor<D>>,
+            ) -> Param<Tensor<D>> {
+                let Some(average) = self.0.get(place.name) else { return param };
                 param.map(|weight| average.clone().reshape(weight.dims()))
             }
         }
-        module.map(&mut Fill { path: Path::default(), weights: &self.weights })
+        change(module, &mut Fill(&self.weights))
     }
 }
 
 /// A network's weights as they stand, flat and by name.
 pub(super) fn weights<M: Module>(module: &M) -> BTreeMap<String, Tensor<1>> {
-    struct Flatten {
-        path: Path,
-        weights: BTreeMap<String, Tensor<1>>,
-    }
-    impl ModuleVisitor for Flatten {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.enter(name);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.weights.insert(self.path.name(), flat(param.base().without_autodiff()));
+    struct Flatten(BTreeMap<String, Tensor<1>>);
+    impl See for Flatten {
+        fn see<const D: usize>(&mut self, place: Place<'_>, param: &Param<Tensor<D>>) {
+            self.0.insert(place.name.to_string(), flat(param.base().without_autodiff()));
         }
     }
-    let mut flatten = Flatten { path: Path::default(), weights: BTreeMap::new() };
-    module.visit(&mut flatten);
-    flatten.weights
+    let mut flatten = Flatten(BTreeMap::new());
+    see(module, &mut flatten);
+    flatten.0
 }
 
 /// All numbers in a row.
