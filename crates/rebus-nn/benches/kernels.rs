@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use burn::tensor::{DType, Device, Tensor};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use rebus_nn::{
     burn,
     kernels::{self, Activation, AdamWStep, Convolution, PackedWeight, plain},
@@ -47,13 +47,22 @@ fn halved<const D: usize>(
 fn compare<const A: usize, const B: usize, const C: usize, const O: usize>(
     criterion: &mut Criterion,
     name: &str,
-    (a, b, c): ([usize; A], [usize; B], [usize; C]),
+    shapes: ([usize; A], [usize; B], [usize; C]),
     kernel: Function<A, B, C, O>,
     plain: Function<A, B, C, O>,
 ) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(20);
-    for (which, function) in [("kernel", kernel), ("plain", plain)] {
+    measure(&mut group, shapes, [("kernel", kernel), ("plain", plain)]);
+}
+
+/// Functions on inputs of these shapes, forward and with gradients.
+fn measure<const A: usize, const B: usize, const C: usize, const O: usize>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    (a, b, c): ([usize; A], [usize; B], [usize; C]),
+    functions: impl IntoIterator<Item = (&'static str, Function<A, B, C, O>)>,
+) {
+    for (which, function) in functions {
         let device = Device::flex();
         let inputs = (noise(a, 1, &device), noise(b, 2, &device), noise(c, 3, &device));
         group.bench_function(format!("{which}/forward"), |bencher| {
@@ -74,27 +83,30 @@ fn compare<const A: usize, const B: usize, const C: usize, const O: usize>(
     }
 }
 
+fn fast<const STRIDE: usize>(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>) -> Tensor<4> {
+    kernels::conv2d(x, w, Some(b), Convolution::new(STRIDE, (1, 1)))
+}
+
+fn accurate<const STRIDE: usize>(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>) -> Tensor<4> {
+    kernels::conv2d(x, w, Some(b), Convolution { accurate: true, ..Convolution::new(STRIDE, (1, 1)) })
+}
+
+fn burns<const STRIDE: usize>(x: Tensor<4>, w: Tensor<4>, b: Tensor<1>) -> Tensor<4> {
+    plain::conv2d(x, w, Some(b), Convolution::new(STRIDE, (1, 1)))
+}
+
 fn convolutions(criterion: &mut Criterion) {
-    compare(
-        criterion,
-        "conv3x3 16x64->64@32",
-        ([16, 64, 32, 32], [64, 64, 3, 3], [64]),
-        |x, w, b| kernels::conv2d(x, w, Some(b), Convolution::new(1, (1, 1))),
-        |x, w, b| plain::conv2d(x, w, Some(b), Convolution::new(1, (1, 1))),
-    );
-    let accurate = Convolution { accurate: true, ..Convolution::new(1, (1, 1)) };
-    let device = Device::flex();
-    let [input, weight] = [noise([16, 64, 32, 32], 1, &device), noise([64, 64, 3, 3], 2, &device)];
-    criterion.bench_function("conv3x3 16x64->64@32/accurate/forward", |bencher| {
-        bencher.iter(|| black_box(kernels::conv2d(input.clone(), weight.clone(), None, accurate)));
-    });
-    compare(
-        criterion,
-        "conv3x3/2 16x64->64@32",
-        ([16, 64, 32, 32], [64, 64, 3, 3], [64]),
-        |x, w, b| kernels::conv2d(x, w, Some(b), Convolution::new(2, (1, 1))),
-        |x, w, b| plain::conv2d(x, w, Some(b), Convolution::new(2, (1, 1))),
-    );
+    for (channels_in, channels_out, kernel, stride) in [(64, 64, 3, 1), (128, 256, 3, 2), (64, 128, 4, 2)] {
+        let mut group = criterion
+            .benchmark_group(format!("conv{kernel}x{kernel}/{stride} 16x{channels_in}->{channels_out}@32"));
+        group.sample_size(20);
+        let shapes = ([16, channels_in, 32, 32], [channels_out, channels_in, kernel, kernel], [channels_out]);
+        let functions: [(_, Function<4, 4, 1, 4>); 3] = match stride {
+            1 => [("kernel", fast::<1>), ("accurate", accurate::<1>), ("plain", burns::<1>)],
+            _ => [("kernel", fast::<2>), ("accurate", accurate::<2>), ("plain", burns::<2>)],
+        };
+        measure(&mut group, shapes, functions);
+    }
     compare(
         criterion,
         "conv1x1 16x64->64@32",

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use super::{Activation, PackedWeight, plain};
 #[cfg(feature = "cpu")]
 use super::{
-    activate, activation, conv_transpose, conv3x3, convolution, run,
-    winograd::{Fast, Fine},
+    activate, activation, conv_transpose, convolution, run, tiled,
+    winograd::{Fast, Fine, Small},
 };
 
 /// How a kernel moves over a picture, and what becomes of the result.
@@ -21,7 +21,8 @@ pub struct Convolution {
     /// Bends the output.
     pub activation: Option<Activation>,
     /// Kernels of 3x3 with stride 1 by Winograd's F(2x2, 3x3), whose relative error is at most 2e-6, instead of F(4x4, 3x3),
-    /// whose error is at most 1e-5 and which takes 2.25 products for a pixel instead of four.
+    /// whose error is at most 1e-5 and which takes 2.25 products for a pixel instead of four; kernels of 4x4 with stride 2 as
+    /// they stand, instead of by F(4x4, 2x2), whose error is at most 5e-6.
     pub accurate: bool,
 }
 
@@ -34,12 +35,12 @@ impl Convolution {
 
 /// Channels below which a product of the unfolded picture is faster than Winograd's transforms.
 #[cfg(feature = "cpu")]
-const FEW_CHANNELS: usize = 8;
+pub(super) const FEW_CHANNELS: usize = 8;
 
 /// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]`, and a bias
 /// `[channels_out]`, to `[batch, channels_out, height_out, width_out]`, where a side is
-/// `(side + before + after - kernel) / stride + 1`. A weight in bf16 is multiplied by an input rounded to that, but for
-/// kernels of 3x3 with stride 1, whose Winograd transforms save more than that.
+/// `(side + before + after - kernel) / stride + 1`. A weight in bf16 is multiplied by an input rounded to that, but where
+/// Winograd's transforms save more than that would.
 pub fn conv2d(
     input: Tensor<4>,
     weight: Tensor<4>,
@@ -61,7 +62,7 @@ pub fn conv2d_packed(
     #[cfg(feature = "cpu")]
     if run::takes(&input) && (run::takes(&weight) || run::takes_bf16(&input, &weight)) {
         let [channels_out, channels_in, rows, columns] = weight.dims();
-        let Convolution { stride, before, after, activation, accurate } = convolution;
+        let Convolution { stride, activation, accurate, .. } = convolution;
         let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
         // A gradient needs what goes into an activation, but for a leaky ReLU, whose output tells enough.
         let fused = activation.filter(|activation| match activation {
@@ -70,15 +71,12 @@ pub fn conv2d_packed(
         });
         let kept = (!tracked).then(|| packed.clone());
         let few = channels_out.min(channels_in) < FEW_CHANNELS;
-        let output = match (rows, columns, stride, (before, after), accurate) {
-            (3, 3, 1, (1, 1), true) if !few => conv3x3::conv3x3::<Fine>(input, weight, bias, fused, kept),
-            (3, 3, 1, (1, 1), false) if !few => conv3x3::conv3x3::<Fast>(input, weight, bias, fused, kept),
-            _ => convolution::convolution(
-                input,
-                weight,
-                bias,
-                Convolution { activation: fused, ..convolution },
-            ),
+        let convolution = Convolution { activation: fused, ..convolution };
+        let output = match (rows, columns, stride, accurate) {
+            (3, 3, 1, true) if !few => tiled::convolution::<Fine>(input, weight, bias, convolution, kept),
+            (3, 3, 1, false) if !few => tiled::convolution::<Fast>(input, weight, bias, convolution, kept),
+            (4, 4, 2, false) if !few => tiled::convolution::<Small>(input, weight, bias, convolution, kept),
+            _ => convolution::convolution(input, weight, bias, convolution),
         };
         return match (activation, fused) {
             (Some(Activation::Leaky(slope)), Some(_)) => activation::leaky_behind(output, slope),

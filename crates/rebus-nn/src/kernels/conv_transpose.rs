@@ -8,8 +8,12 @@ use super::{
     Convolution,
     affine::{self, Affine},
     channels::sum_of_planes,
+    conv2d::FEW_CHANNELS,
     convolution::{Finish, Shape},
-    run,
+    run, tiled,
+    tiled_plan::{Plan, Way},
+    tiled_weight::gradient_of_weight,
+    winograd::{Small, Winograd as _},
 };
 
 /// `[batch, channels_in, height, width]`, `[channels_in, channels_out, kernel, kernel]`, `[channels_out]`, on the
@@ -37,20 +41,37 @@ pub(super) fn conv_transpose2d(
 #[derive(Debug, Clone, Copy)]
 struct Transposed(Convolution);
 
+/// The convolution whose output is our input.
+enum Adjoint {
+    Unfolded(Shape),
+    Tiled(Plan),
+}
+
 impl Transposed {
-    /// The convolution whose output is our input.
-    fn shape(self, input: &FlexTensor, weight: &FlexTensor) -> Shape {
+    fn adjoint(self, input: &FlexTensor, weight: &FlexTensor) -> Adjoint {
         let Convolution { stride, before, after, .. } = self.0;
-        let [batch, _, height, width] = run::sides(input);
+        let [batch, channels_in, height, width] = run::sides(input);
         let [_, channels, rows, columns] = run::sides(weight);
         let side = |side: usize, kernel: usize| (side - 1) * stride + kernel - before - after;
-        Shape::new(self.0, [batch, channels, side(height, rows), side(width, columns)], weight)
+        let sides = [batch, channels, side(height, rows), side(width, columns)];
+        // As a convolution of this kernel goes.
+        match (rows, columns, stride) {
+            (4, 4, 2) if channels_in.min(channels) >= FEW_CHANNELS => {
+                Adjoint::Tiled(Plan::new(self.0, sides, weight, Small::KERNEL))
+            }
+            _ => Adjoint::Unfolded(Shape::new(self.0, sides, weight)),
+        }
     }
 }
 
 impl Affine for Transposed {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        let mut output = self.shape(input, weight).gradient_of_input(weight, input);
+        let mut output = match self.adjoint(input, weight) {
+            Adjoint::Tiled(plan) => {
+                return tiled::convolve::<Small>(input, weight, bias, (plan, Way::Back), None, None);
+            }
+            Adjoint::Unfolded(shape) => shape.gradient_of_input(weight, input),
+        };
         let [_, channels, height, width] = run::sides(&output);
         if !bias.is_empty() {
             let (places, picture) = (height * width, channels * height * width);
@@ -68,11 +89,18 @@ impl Affine for Transposed {
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
-        let shape = self.shape(input, weight);
-        [
-            of_input.then(|| shape.output(gradient, weight, &[], None)),
-            of_weight.then(|| shape.gradient_of_weight(gradient, input)),
-        ]
+        match self.adjoint(input, weight) {
+            Adjoint::Tiled(plan) => [
+                of_input.then(|| {
+                    tiled::convolve::<Small>(gradient, weight, &[], (plan, Way::Forward), None, None)
+                }),
+                of_weight.then(|| gradient_of_weight::<Small>(gradient, input, &plan)),
+            ],
+            Adjoint::Unfolded(shape) => [
+                of_input.then(|| shape.output(gradient, weight, &[], None)),
+                of_weight.then(|| shape.gradient_of_weight(gradient, input)),
+            ],
+        }
     }
 
     fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {

@@ -29,14 +29,6 @@ mod bf16;
 #[cfg(feature = "cpu")]
 mod channels;
 #[cfg(feature = "cpu")]
-mod conv3x3;
-#[cfg(feature = "cpu")]
-mod conv3x3_block;
-#[cfg(feature = "cpu")]
-mod conv3x3_pack;
-#[cfg(feature = "cpu")]
-mod conv3x3_weight;
-#[cfg(feature = "cpu")]
 mod conv_transpose;
 #[cfg(feature = "cpu")]
 mod convolution;
@@ -70,6 +62,16 @@ mod sample_norms;
 mod softmax;
 #[cfg(feature = "cpu")]
 mod sum;
+#[cfg(feature = "cpu")]
+mod tiled;
+#[cfg(feature = "cpu")]
+mod tiled_block;
+#[cfg(feature = "cpu")]
+mod tiled_pack;
+#[cfg(feature = "cpu")]
+mod tiled_plan;
+#[cfg(feature = "cpu")]
+mod tiled_weight;
 #[cfg(feature = "cpu")]
 mod tiles;
 #[cfg(feature = "cpu")]

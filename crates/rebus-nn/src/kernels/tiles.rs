@@ -1,5 +1,7 @@
 //! Pictures cut into square tiles, and the way of a tile's numbers into lanes and back.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::lanes::Lanes;
@@ -15,13 +17,49 @@ pub(super) fn lanes_of<S: Simd>(simd: S, scratch: &[f32], place: usize) -> Lanes
     Lanes::load_whole(simd, &scratch[place * S::F32_LANES..])
 }
 
-/// The tiles of planes of this size; those at the right and the bottom may hang over.
+/// The places of tiles, so many rows and columns of them; those at the right and the bottom may hang over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
     pub height: usize,
     pub width: usize,
     /// The side of a tile.
     pub side: usize,
+}
+
+/// Where places lie on a plane: place 0 at pixel `start`, which may lie outside, and the next a `step` further.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Lattice {
+    height: usize,
+    width: usize,
+    step: isize,
+    start: [isize; 2],
+}
+
+impl Lattice {
+    /// On a plane of this height and width.
+    pub fn new([height, width]: [usize; 2], step: isize, start: [isize; 2]) -> Self {
+        Self { height, width, step, start }
+    }
+
+    /// Numbers of the plane.
+    pub fn plane(self) -> usize {
+        self.height * self.width
+    }
+
+    /// Whether places are the pixels of the whole plane, moved by so much.
+    fn is_whole(self, tiles: Tiles, moved: isize) -> bool {
+        (self.step, self.start) == (1, [moved; 2]) && (self.height, self.width) == (tiles.height, tiles.width)
+    }
+
+    /// The places among `count` from `first` on that lie on the plane, in this direction, and the pixel of `first`.
+    #[inline(always)]
+    fn inside(self, direction: usize, first: usize, count: usize) -> (Range<usize>, isize) {
+        let length = [self.height, self.width][direction] as isize;
+        let start = self.start[direction] + self.step * first as isize;
+        let before = (-start).max(0).cast_unsigned().div_ceil(self.step.cast_unsigned());
+        let end = (length - start).max(0).cast_unsigned().div_ceil(self.step.cast_unsigned());
+        (before.min(count)..end.min(count).max(before.min(count)), start)
+    }
 }
 
 /// The side of tiles whose rows go into lanes whole, and that side with a pixel more at each end.
@@ -37,7 +75,7 @@ pub(super) struct Tile {
 }
 
 impl Tiles {
-    /// Tiles of one picture.
+    /// How many a picture has.
     pub fn count(self) -> usize {
         self.height.div_ceil(self.side) * self.width.div_ceil(self.side)
     }
@@ -51,26 +89,37 @@ impl Tiles {
         })
     }
 
-    /// The square of `side` around a tile (the tile itself, or with a pixel more on each side) into one lane of
-    /// `[side * side][lanes]`. What lies outside the plane is left as it is.
+    /// The square of `side` from a tile's first place on, into one lane of `[side * side][lanes]`. What lies outside the
+    /// plane is left as it is.
     #[inline(always)]
     pub fn gather(
-        self,
         side: usize,
+        lattice: Lattice,
         tile: &Tile,
         plane: &[f32],
         lanes_of: &mut [f32],
         lanes: usize,
         lane: usize,
     ) {
-        let margin = (side - self.side) / 2;
         let lanes_of = &mut lanes_of[..side * side * lanes];
-        let rows = margin.saturating_sub(tile.top)..side.min(self.height + margin - tile.top);
-        let columns = margin.saturating_sub(tile.left)..side.min(self.width + margin - tile.left);
+        let (rows, top) = lattice.inside(0, tile.top, side);
+        let (columns, left) = lattice.inside(1, tile.left, side);
+        if columns.is_empty() {
+            return;
+        }
         for row in rows {
-            let start = (tile.top + row - margin) * self.width + tile.left + columns.start - margin;
-            let line = &plane[start..start + columns.len()];
+            let pixel = (top + lattice.step * row as isize).cast_unsigned() * lattice.width
+                + (left + lattice.step * columns.start as isize).cast_unsigned();
             let lanes_of = &mut lanes_of[(row * side + columns.start) * lanes..];
+            if lattice.step > 1 {
+                let step = lattice.step.cast_unsigned();
+                let line = &plane[pixel..=pixel + (columns.len() - 1) * step];
+                for (column, value) in line.iter().step_by(step).enumerate() {
+                    lanes_of[column * lanes + lane] = *value;
+                }
+                continue;
+            }
+            let line = &plane[pixel..pixel + columns.len()];
             // The usual widths as constants, which the compiler unrolls: inside, at one edge, at both.
             match line.len() {
                 6 => copy::<6>(line, lanes_of, lanes, lane),
@@ -85,19 +134,21 @@ impl Tiles {
         }
     }
 
-    /// Whether these tiles fill all lanes, and a quarter of them at a time stands side by side in one row: then whole
-    /// vectors of a row go into lanes and back, by [`gather_rows`](Self::gather_rows) and
+    /// Whether these tiles fill all lanes, and a quarter of them at a time stands side by side in one row of whole planes:
+    /// then whole vectors of a row go into lanes and back, by [`gather_rows`](Self::gather_rows) and
     /// [`scatter_rows`](Self::scatter_rows). Which lane a tile gets is their own affair.
     #[inline(always)]
-    pub fn in_rows(self, tiles: &[Tile], lanes: usize) -> bool {
+    pub fn in_rows(self, inputs: &[Lattice], output: Lattice, tiles: &[Tile], lanes: usize) -> bool {
         self.side == ROW
             && lanes > ROW
             && tiles.len() == lanes
             && self.width.is_multiple_of(lanes)
             && self.height.is_multiple_of(ROW)
+            && inputs.iter().all(|lattice| lattice.is_whole(self, -1))
+            && output.is_whole(self, 0)
     }
 
-    /// As [`gather`](Self::gather) with a pixel more on each side, of all lanes at once. `plane` gives a picture's plane.
+    /// As [`gather`](Self::gather) from a pixel before each tile on, of all lanes at once. `plane` gives a picture's plane.
     #[inline(always)]
     pub fn gather_rows<'a, S: Simd>(
         self,
@@ -171,13 +222,35 @@ impl Tiles {
 
     /// One lane of `[side * side][lanes]` into the plane, as far as it lies inside.
     #[inline(always)]
-    pub fn scatter(self, tile: &Tile, plane: &mut [f32], lanes_of: &[f32], lanes: usize, lane: usize) {
+    pub fn scatter(
+        self,
+        lattice: Lattice,
+        tile: &Tile,
+        plane: &mut [f32],
+        lanes_of: &[f32],
+        lanes: usize,
+        lane: usize,
+    ) {
         let lanes_of = &lanes_of[..self.side * self.side * lanes];
-        for row in 0..self.side.min(self.height - tile.top) {
-            let start = (tile.top + row) * self.width + tile.left;
-            let line = &mut plane[start..start + self.side.min(self.width - tile.left)];
-            for (column, value) in line.iter_mut().enumerate() {
-                *value = lanes_of[(row * self.side + column) * lanes + lane];
+        let (rows, top) = lattice.inside(0, tile.top, self.side);
+        let (columns, left) = lattice.inside(1, tile.left, self.side);
+        if columns.is_empty() {
+            return;
+        }
+        let step = lattice.step.cast_unsigned();
+        for row in rows {
+            let pixel = (top + lattice.step * row as isize).cast_unsigned() * lattice.width
+                + (left + lattice.step * columns.start as isize).cast_unsigned();
+            let line = &mut plane[pixel..=pixel + (columns.len() - 1) * step];
+            let lanes_of = &lanes_of[(row * self.side + columns.start) * lanes..];
+            if step == 1 {
+                for (column, value) in line.iter_mut().enumerate() {
+                    *value = lanes_of[column * lanes + lane];
+                }
+            } else {
+                for (column, value) in line.iter_mut().step_by(step).enumerate() {
+                    *value = lanes_of[column * lanes + lane];
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The transforms of Winograd's convolutions (Lavin and Gray 2016, section 4): F(4x4, 3x3), sixteen outputs of a 3x3
 //! convolution from 36 products instead of 144, with points 0, ±1, ±2 and infinity; and F(2x2, 3x3), four outputs from 16
-//! products instead of 36, with points 0, ±1 and infinity, which rounds less.
+//! products instead of 36, with points 0, ±1 and infinity, which rounds less; and F(4x4, 2x2), sixteen outputs from 25 products
+//! instead of 64, with points 0, ±1, 2 and infinity.
 //!
-//! With input `d`, kernel `g` 3x3 and output `y`: `y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. The gradients are the adjoints.
+//! With input `d`, kernel `g` and output `y`: `y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. The gradients are the adjoints.
 
 use std::fmt::Debug;
 
@@ -14,12 +15,14 @@ use super::lanes::Lanes;
 pub(super) const MOST_POINTS: usize = 36;
 pub(super) const MOST_TILE: usize = 4;
 
-/// One of the two. Each transform goes from and to places of a square, counted row by row.
+/// One of them. Each transform goes from and to places of a square, counted row by row.
 pub(super) trait Winograd: Debug + Send + Sync + 'static {
     /// The side of an output tile.
     const TILE: usize;
+    /// Taps of a side of the kernel.
+    const KERNEL: usize;
     /// The side of an input tile.
-    const PATCH: usize = Self::TILE + 2;
+    const PATCH: usize = Self::TILE + Self::KERNEL - 1;
     /// Products a tile and channel.
     const POINTS: usize = Self::PATCH * Self::PATCH;
 
@@ -43,16 +46,21 @@ pub(super) struct Fast;
 #[derive(Debug)]
 pub(super) struct Fine;
 
+/// F(4x4, 2x2)
+#[derive(Debug)]
+pub(super) struct Small;
+
 macro_rules! winograd {
-    ($name:ident, $tile:literal, $patch:literal) => {
+    ($name:ident, $tile:literal, $kernel:literal, $patch:literal) => {
         impl Winograd for $name {
             const TILE: usize = $tile;
+            const KERNEL: usize = $kernel;
 
             winograd!(input, Input, $patch, $patch);
-            winograd!(weight, Weight, 3, $patch);
+            winograd!(weight, Weight, $kernel, $patch);
             winograd!(output, Output, $patch, $tile);
             winograd!(output_adjoint, OutputAdjoint, $tile, $patch);
-            winograd!(weight_adjoint, WeightAdjoint, $patch, 3);
+            winograd!(weight_adjoint, WeightAdjoint, $patch, $kernel);
         }
     };
     ($name:ident, $transform:ident, $from:literal, $to:literal) => {
@@ -63,8 +71,9 @@ macro_rules! winograd {
     };
 }
 
-winograd!(Fast, 4, 6);
-winograd!(Fine, 2, 4);
+winograd!(Fast, 4, 3, 6);
+winograd!(Fine, 2, 3, 4);
+winograd!(Small, 4, 2, 5);
 
 /// A transform of the rows and columns of a square of side `I` to one of side `O`.
 trait Transform<const I: usize, const O: usize> {
@@ -122,6 +131,20 @@ impl Transform<4, 4> for Input {
     }
 }
 
+impl Transform<5, 5> for Input {
+    #[inline(always)]
+    fn line<S: Simd>([d0, d1, d2, d3, d4]: [Lanes<S>; 5]) -> [Lanes<S>; 5] {
+        let odd = d3 - d1;
+        [
+            d0.mul_add(d0.all(2.0), d2.mul_add(d0.all(-2.0), odd)),
+            d1.mul_add(d0.all(2.0), d2 - d3),
+            d1.mul_add(d0.all(2.0), d2.mul_add(d0.all(-3.0), d3)),
+            odd,
+            odd.mul_add(d0.all(-2.0), d4 - d2),
+        ]
+    }
+}
+
 struct Weight;
 
 impl Transform<3, 6> for Weight {
@@ -140,6 +163,14 @@ impl Transform<3, 4> for Weight {
     fn line<S: Simd>([g0, g1, g2]: [Lanes<S>; 3]) -> [Lanes<S>; 4] {
         let (outer, inner) = ((g0 + g2) * 0.5, g1 * 0.5);
         [g0, outer + inner, outer - inner, g2]
+    }
+}
+
+impl Transform<2, 5> for Weight {
+    #[inline(always)]
+    fn line<S: Simd>([g0, g1]: [Lanes<S>; 2]) -> [Lanes<S>; 5] {
+        let sixth = g0 * (1.0 / 6.0);
+        [g0 * 0.5, (g0 + g1) * 0.5, (g1 - g0) * (1.0 / 6.0), g1.mul_add(g0.all(1.0 / 3.0), sixth), g1]
     }
 }
 
@@ -166,6 +197,19 @@ impl Transform<4, 2> for Output {
     }
 }
 
+impl Transform<5, 4> for Output {
+    #[inline(always)]
+    fn line<S: Simd>([m0, m1, m2, m3, m4]: [Lanes<S>; 5]) -> [Lanes<S>; 4] {
+        let (near, near_odd) = (m1 + m2, m1 - m2);
+        [
+            m0 + near + m3,
+            m3.mul_add(m0.all(2.0), near_odd),
+            m3.mul_add(m0.all(4.0), near),
+            m3.mul_add(m0.all(8.0), near_odd) + m4,
+        ]
+    }
+}
+
 struct OutputAdjoint;
 
 impl Transform<4, 6> for OutputAdjoint {
@@ -182,6 +226,16 @@ impl Transform<2, 4> for OutputAdjoint {
     #[inline(always)]
     fn line<S: Simd>([y0, y1]: [Lanes<S>; 2]) -> [Lanes<S>; 4] {
         [y0, y0 + y1, y0 - y1, -y1]
+    }
+}
+
+impl Transform<4, 5> for OutputAdjoint {
+    #[inline(always)]
+    fn line<S: Simd>([y0, y1, y2, y3]: [Lanes<S>; 4]) -> [Lanes<S>; 5] {
+        let (near, near_odd) = (y0 + y2, y1 + y3);
+        let far = y2.mul_add(y0.all(4.0), y0);
+        let far_odd = y3.mul_add(y0.all(4.0), y1);
+        [y0, near + near_odd, near - near_odd, far_odd.mul_add(y0.all(2.0), far), y3]
     }
 }
 
@@ -205,5 +259,16 @@ impl Transform<4, 3> for WeightAdjoint {
     fn line<S: Simd>([u0, u1, u2, u3]: [Lanes<S>; 4]) -> [Lanes<S>; 3] {
         let near = (u1 + u2) * 0.5;
         [u0 + near, (u1 - u2) * 0.5, near + u3]
+    }
+}
+
+impl Transform<5, 2> for WeightAdjoint {
+    #[inline(always)]
+    fn line<S: Simd>([u0, u1, u2, u3, u4]: [Lanes<S>; 5]) -> [Lanes<S>; 2] {
+        let half = (u0 + u1) * 0.5;
+        [
+            (u3 - u2).mul_add(u0.all(1.0 / 6.0), half),
+            u3.mul_add(u0.all(1.0 / 3.0), u2.mul_add(u0.all(1.0 / 6.0), u1 * 0.5)) + u4,
+        ]
     }
 }

@@ -1,4 +1,4 @@
-//! A block of tiles on its way through a 3x3 convolution: transformed, multiplied, and transformed back, while it stays
+//! A block of tiles on its way through a convolution: transformed, multiplied, and transformed back, while it stays
 //! in the cache. Lanes hold tiles.
 
 use std::marker::PhantomData;
@@ -9,6 +9,7 @@ use super::{
     Activation,
     lanes::Lanes,
     matrix::{self, VECTORS},
+    tiled_plan::Pass,
     tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
     winograd::{MOST_POINTS, MOST_TILE, Winograd},
 };
@@ -31,11 +32,13 @@ pub(super) fn group<W: Winograd>(channels_in: usize, lanes: usize) -> usize {
 /// Transforms the inputs of a block.
 pub(super) struct TransformBlock<'a, W> {
     pub winograd: PhantomData<W>,
-    pub tiles: Tiles,
+    pub pass: &'a Pass,
     pub block: &'a [Tile],
-    pub channels_in: usize,
-    /// `[picture][channel in][height][width]`
-    pub input: &'a [f32],
+    /// Channels of the source.
+    pub channels: usize,
+    /// `[picture][channel][height][width]`
+    pub source: &'a [f32],
+    /// `[point][channel][lattice][tile]`
     pub transformed: &'a mut [f32],
 }
 
@@ -43,30 +46,34 @@ impl<W: Winograd> WithSimd for TransformBlock<'_, W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, channels_in, input, transformed, .. } = self;
+        let Self { pass, channels, source, transformed, .. } = self;
+        let Pass { inputs, output, tiles } = pass;
         let lanes = S::F32_LANES;
-        let plane = tiles.height * tiles.width;
-        let stride = channels_in * block(lanes) + PAD;
+        let stride = channels * inputs.len() * block(lanes) + PAD;
         for (vector, vector_tiles) in self.block.chunks(lanes).enumerate() {
-            let mut scratch = [0.0; MOST_POINTS * MOST_LANES];
-            let in_rows = tiles.in_rows(vector_tiles, lanes);
-            for channel in 0..channels_in {
-                let plane = |picture: usize| &input[(picture * channels_in + channel) * plane..][..plane];
-                if in_rows {
-                    tiles.gather_rows(simd, vector_tiles, plane, &mut scratch);
-                } else {
-                    for (lane, tile) in vector_tiles.iter().enumerate() {
-                        tiles.gather(W::PATCH, tile, plane(tile.picture), &mut scratch, lanes, lane);
+            let in_rows = tiles.in_rows(inputs, *output, vector_tiles, lanes);
+            for (index, lattice) in inputs.iter().enumerate() {
+                let plane = lattice.plane();
+                let mut scratch = [0.0; MOST_POINTS * MOST_LANES];
+                for channel in 0..channels {
+                    let plane = |picture: usize| &source[(picture * channels + channel) * plane..][..plane];
+                    if in_rows {
+                        tiles.gather_rows(simd, vector_tiles, plane, &mut scratch);
+                    } else {
+                        for (lane, tile) in vector_tiles.iter().enumerate() {
+                            let plane = plane(tile.picture);
+                            Tiles::gather(W::PATCH, *lattice, tile, plane, &mut scratch, lanes, lane);
+                        }
                     }
+                    let place = (channel * inputs.len() + index) * block(lanes) + vector * lanes;
+                    W::input(
+                        simd,
+                        #[inline(always)]
+                        |place| lanes_of(simd, &scratch, place),
+                        #[inline(always)]
+                        |point, value| value.store_whole(&mut transformed[point * stride + place..]),
+                    );
                 }
-                let place = channel * block(lanes) + vector * lanes;
-                W::input(
-                    simd,
-                    #[inline(always)]
-                    |place| lanes_of(simd, &scratch, place),
-                    #[inline(always)]
-                    |point, value| value.store_whole(&mut transformed[point * stride + place..]),
-                );
             }
         }
     }
@@ -75,8 +82,9 @@ impl<W: Winograd> WithSimd for TransformBlock<'_, W> {
 /// Multiplies a transformed block by the kernels of one group of channels out, and transforms the products back.
 pub(super) struct MultiplyBlock<'a, W> {
     pub winograd: PhantomData<W>,
-    pub tiles: Tiles,
+    pub pass: &'a Pass,
     pub block: &'a [Tile],
+    /// Inputs of the pass.
     pub channels_in: usize,
     pub transformed: &'a [f32],
     /// Kernels of the group.
@@ -87,8 +95,8 @@ pub(super) struct MultiplyBlock<'a, W> {
     pub bias: &'a [f32],
     pub activation: Option<Activation>,
     /// `[picture][channel out][height][width]`
-    pub output: &'a mut [f32],
-    /// Channels of a picture of the output, the first of the group, and how many the group has.
+    pub result: &'a mut [f32],
+    /// Channels of a picture of the result, the first of the group, and how many the group has.
     pub channels: (usize, usize, usize),
 }
 
@@ -96,11 +104,12 @@ impl<W: Winograd> WithSimd for MultiplyBlock<'_, W> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, channels_in, products, bias, activation, output, .. } = self;
+        let Self { pass, channels_in, products, bias, activation, result, .. } = self;
+        let Pass { inputs, output, tiles } = pass;
         let (channels_out, first, count) = self.channels;
         let lanes = S::F32_LANES;
         let block = block(lanes);
-        let plane = tiles.height * tiles.width;
+        let plane = output.plane();
         let (weight_stride, stride) = (channels_in * lanes + PAD, channels_in * block + PAD);
         let vectors = self.block.len().div_ceil(lanes);
         for point in 0..W::POINTS {
@@ -129,14 +138,14 @@ impl<W: Winograd> WithSimd for MultiplyBlock<'_, W> {
                         value.store_whole(&mut scratch[place * lanes..]);
                     },
                 );
-                if tiles.in_rows(vector_tiles, lanes) {
+                if tiles.in_rows(inputs, *output, vector_tiles, lanes) {
                     let place = (channels_out * plane, channel);
-                    tiles.scatter_rows(simd, vector_tiles, output, place, &scratch);
+                    tiles.scatter_rows(simd, vector_tiles, result, place, &scratch);
                     continue;
                 }
                 for (lane, tile) in vector_tiles.iter().enumerate() {
-                    let plane = &mut output[(tile.picture * channels_out + channel) * plane..][..plane];
-                    tiles.scatter(tile, plane, &scratch, lanes, lane);
+                    let plane = &mut result[(tile.picture * channels_out + channel) * plane..][..plane];
+                    tiles.scatter(*output, tile, plane, &scratch, lanes, lane);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The gradient of a 3x3 convolution's kernels.
+//! The gradient of the kernels of a convolution in tiles.
 //!
 //! The gradient of the kernels sums over tiles, and so lanes hold channels: input patches and gradient tiles are
 //! transformed, and for each point their outer products are added up, tile by tile in their order, whatever
@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use super::{
     lanes::Lanes,
     matrix, run,
-    tiles::{MOST_LANES, PAD, Tile, Tiles, lanes_of},
+    tiled_plan::{MOST_PHASES, MOST_TAPS, Pass, Plan, Way},
+    tiles::{Lattice, MOST_LANES, PAD, Tile, Tiles, lanes_of},
     winograd::{MOST_POINTS, Winograd},
 };
 
@@ -23,15 +24,21 @@ const ROUND: usize = 128;
 /// Tiles that one task transforms.
 const SHARE: usize = 16;
 
-/// `[channels_out, channels_in, 3, 3]` from the input and the gradient of the output.
-pub(super) fn gradient_of_weight<W: Winograd>(input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let [batch, channels_in, height, width] = run::sides(input);
-    let [_, channels_out, ..]: [usize; 4] = run::sides(gradient);
+/// `[channels_out, channels_in, kernel, kernel]` from the input and the gradient of the output.
+pub(super) fn gradient_of_weight<W: Winograd>(
+    input: &FlexTensor,
+    gradient: &FlexTensor,
+    plan: &Plan,
+) -> FlexTensor {
+    let [channels, channels_out] = plan.channels;
     let (input, gradient) = (run::numbers(input), run::numbers(gradient));
-    let tiles = Tiles { height, width, side: W::TILE };
-    let lanes = run::lanes();
+    let (lanes, channels_in) = (run::lanes(), channels * plan.phases());
+    // Forward there is one pass, and its output lies as the gradient does.
+    let passes = plan.passes(Way::Forward, W::TILE);
+    let Pass { inputs, output, tiles } = &passes[0];
+    let outputs = [*output];
     let (padded_in, padded_out) = (channels_in.next_multiple_of(lanes), channels_out.next_multiple_of(lanes));
-    let all: Vec<Tile> = tiles.of(batch).collect();
+    let all: Vec<Tile> = tiles.of(plan.batch).collect();
 
     // [share][point][tile][channel]
     let [share_in, share_out] = [padded_in, padded_out].map(|padded| W::POINTS * (SHARE * padded + PAD));
@@ -45,19 +52,18 @@ pub(super) fn gradient_of_weight<W: Winograd>(input: &FlexTensor, gradient: &Fle
             .for_each(|((of_input, of_gradient), share)| {
                 run::dispatch(Squares::<W, false> {
                     winograd: PhantomData,
-                    tiles,
+                    lattices: inputs,
                     share,
                     planes: input,
-                    channels: channels_in,
+                    channels,
                     transformed: of_input,
                 });
-                let (planes, channels) = (gradient, channels_out);
                 run::dispatch(Squares::<W, true> {
                     winograd: PhantomData,
-                    tiles,
+                    lattices: &outputs,
                     share,
-                    planes,
-                    channels,
+                    planes: gradient,
+                    channels: channels_out,
                     transformed: of_gradient,
                 });
             });
@@ -85,21 +91,23 @@ pub(super) fn gradient_of_weight<W: Winograd>(input: &FlexTensor, gradient: &Fle
         });
     };
     let point_sums = |channels: usize| channels * padded_in + PAD;
-    let mut of_weight = vec![0.0; channels_out * channels_in * 9];
+    let kernels = channels * plan.taps();
+    let mut of_weight = vec![0.0; channels_out * kernels];
     if all.len() <= ROUND {
         // With one round the sums of some channels are kernels at once, and never leave the cache.
         transform(&all, &mut of_input, &mut of_gradient);
-        of_weight.par_chunks_mut(lanes * channels_in * 9).enumerate().with_max_len(1).for_each(
-            |(group, kernels)| {
+        of_weight.par_chunks_mut(lanes * kernels).enumerate().with_max_len(1).for_each(
+            |(group, of_weight)| {
                 // [point][channel out of the group][channel in]
                 let mut sums = vec![0.0; W::POINTS * point_sums(lanes)];
                 for (point, sums) in sums.chunks_exact_mut(point_sums(lanes)).enumerate() {
                     let channels = group * lanes..(group + 1) * lanes;
                     add(&all, (&of_input, &of_gradient), point, channels, sums);
                 }
-                for (channel, kernels) in kernels.chunks_exact_mut(channels_in * 9).enumerate() {
+                for (channel, kernels) in of_weight.chunks_exact_mut(kernels).enumerate() {
                     run::dispatch(Unpack::<W> {
                         winograd: PhantomData,
+                        plan,
                         sums: &sums,
                         channel,
                         padded: [lanes, padded_in],
@@ -117,9 +125,10 @@ pub(super) fn gradient_of_weight<W: Winograd>(input: &FlexTensor, gradient: &Fle
                 add(round, (&of_input, &of_gradient), point, 0..padded_out, sums);
             });
         }
-        of_weight.par_chunks_mut(channels_in * 9).enumerate().for_each(|(channel, kernels)| {
+        of_weight.par_chunks_mut(kernels).enumerate().for_each(|(channel, kernels)| {
             run::dispatch(Unpack::<W> {
                 winograd: PhantomData,
+                plan,
                 sums: &sums,
                 channel,
                 padded: [padded_out, padded_in],
@@ -127,13 +136,15 @@ pub(super) fn gradient_of_weight<W: Winograd>(input: &FlexTensor, gradient: &Fle
             });
         });
     }
-    run::tensor(of_weight, &[channels_out, channels_in, 3, 3])
+    let [kernel_rows, kernel_columns] = plan.kernel_sides();
+    run::tensor(of_weight, &[channels_out, channels, kernel_rows, kernel_columns])
 }
 
 /// Transforms squares around some tiles, with channels as lanes: the input's patches, or the gradient's tiles.
 struct Squares<'a, W, const GRADIENT: bool> {
     winograd: PhantomData<W>,
-    tiles: Tiles,
+    /// Each channel of the planes is one on each lattice.
+    lattices: &'a [Lattice],
     share: &'a [Tile],
     planes: &'a [f32],
     channels: usize,
@@ -144,8 +155,8 @@ impl<W: Winograd, const GRADIENT: bool> WithSimd for Squares<'_, W, GRADIENT> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tiles, share, planes, channels, transformed, .. } = self;
-        by_channels::<S, W, GRADIENT>(simd, tiles, share, planes, channels, transformed);
+        let Self { lattices, share, planes, channels, transformed, .. } = self;
+        by_channels::<S, W, GRADIENT>(simd, lattices, share, planes, channels, transformed);
     }
 }
 
@@ -153,26 +164,29 @@ impl<W: Winograd, const GRADIENT: bool> WithSimd for Squares<'_, W, GRADIENT> {
 #[inline(always)]
 fn by_channels<S: Simd, W: Winograd, const GRADIENT: bool>(
     simd: S,
-    tiles: Tiles,
+    lattices: &[Lattice],
     share: &[Tile],
     planes: &[f32],
     channels: usize,
     transformed: &mut [f32],
 ) {
-    let lanes = S::F32_LANES;
-    let padded = channels.next_multiple_of(lanes);
-    let plane = tiles.height * tiles.width;
+    let (lanes, kinds) = (S::F32_LANES, lattices.len());
+    let all = channels * kinds;
+    let padded = all.next_multiple_of(lanes);
+    let plane = lattices[0].plane();
     let side = if GRADIENT { W::TILE } else { W::PATCH };
     for (index, tile) in share.iter().enumerate() {
         let mut scratch = [0.0; MOST_POINTS * MOST_LANES];
-        for first in (0..channels).step_by(lanes) {
-            let here = lanes.min(channels - first);
-            if here < lanes {
+        for first in (0..all).step_by(lanes) {
+            let here = lanes.min(all - first);
+            // What lies outside stays as it is, so a lane must keep its lattice.
+            if here < lanes || !lanes.is_multiple_of(kinds) {
                 scratch.fill(0.0);
             }
             for lane in 0..here {
-                let plane = &planes[(tile.picture * channels + first + lane) * plane..][..plane];
-                tiles.gather(side, tile, plane, &mut scratch, lanes, lane);
+                let (channel, lattice) = ((first + lane) / kinds, lattices[(first + lane) % kinds]);
+                let plane = &planes[(tile.picture * channels + channel) * plane..][..plane];
+                Tiles::gather(side, lattice, tile, plane, &mut scratch, lanes, lane);
             }
             transform::<S, W, GRADIENT>(
                 simd,
@@ -201,6 +215,7 @@ fn transform<S: Simd, W: Winograd, const GRADIENT: bool>(
 /// Transforms the sums of one channel out back to kernels.
 struct Unpack<'a, W> {
     winograd: PhantomData<W>,
+    plan: &'a Plan,
     sums: &'a [f32],
     channel: usize,
     padded: [usize; 2],
@@ -213,9 +228,15 @@ impl<W: Winograd> WithSimd for Unpack<'_, W> {
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = S::F32_LANES;
         let [padded_out, padded_in] = self.padded;
-        for (group, kernels) in self.kernels.chunks_mut(9 * lanes).enumerate() {
-            let place = self.channel * padded_in + group * lanes;
-            let mut scratch = [0.0; 9 * MOST_LANES];
+        let kinds = self.plan.phases();
+        let mut taps = [[None; MOST_TAPS]; MOST_PHASES];
+        for (kind, taps) in taps[..kinds].iter_mut().enumerate() {
+            *taps = self.plan.small_taps(Way::Forward, 0, kind);
+        }
+        let all = self.plan.channels[0] * kinds;
+        for first in (0..all).step_by(lanes) {
+            let place = self.channel * padded_in + first;
+            let mut scratch = [0.0; MOST_TAPS * MOST_LANES];
             W::weight_adjoint(
                 simd,
                 #[inline(always)]
@@ -223,9 +244,13 @@ impl<W: Winograd> WithSimd for Unpack<'_, W> {
                 #[inline(always)]
                 |tap, value| value.store_whole(&mut scratch[tap * lanes..]),
             );
-            for (lane, kernel) in kernels.chunks_exact_mut(9).enumerate() {
-                for (tap, value) in kernel.iter_mut().enumerate() {
-                    *value = scratch[tap * lanes + lane];
+            for lane in 0..lanes.min(all - first) {
+                let (channel, taps) = ((first + lane) / kinds, &taps[(first + lane) % kinds]);
+                let kernel = &mut self.kernels[channel * self.plan.taps()..][..self.plan.taps()];
+                for (tap, place) in taps[..W::KERNEL * W::KERNEL].iter().enumerate() {
+                    if let Some(place) = place {
+                        kernel[*place] = scratch[tap * lanes + lane];
+                    }
                 }
             }
         }
