@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     Collection, DataError,
-    config::DataConfig,
+    config::{DataConfig, SamplingRule},
     random::{Purpose, shuffle, stream, uniform},
 };
 
@@ -128,21 +128,18 @@ fn weights(
     if config.sampling.is_empty() {
         return Ok(None);
     }
-    for rule in &config.sampling {
-        if !collection.columns().iter().any(|column| column.name == rule.column) {
-            return Err(DataError::NoColumn {
-                location: collection.location().to_path_buf(),
-                field: "sampling.column",
-                column: rule.column.clone(),
-                columns: crate::captions::column_names(collection),
-            });
-        }
+    let known = |rule: &&SamplingRule| collection.columns().iter().any(|column| column.name == rule.column);
+    // One recipe serves collections that have only some of its columns.
+    let rules: Vec<&SamplingRule> = config.sampling.iter().filter(known).collect();
+    for rule in config.sampling.iter().filter(|rule| !known(rule)) {
+        let (location, column) = (collection.location().display(), &rule.column);
+        tracing::warn!("{location} has no column `{column}`, by which `{}` was to be weighed", rule.contains);
     }
     let mut weights = vec![1.0; collection.len()];
     for &index in records {
         // One that cannot be read keeps its turn, and is reported there.
         let Ok(record) = collection.captions(index) else { continue };
-        for rule in &config.sampling {
+        for rule in &rules {
             if record.text(&rule.column).is_some_and(|text| text.contains(&rule.contains)) {
                 weights[index] *= rule.weight;
             }

@@ -132,10 +132,17 @@ fn ranks(
     settings: &PixelRank,
     observer: &mut dyn Observer,
 ) -> Result<Half, EvalError> {
-    let lacks =
-        |verb| ModelError::Lacks { family: model.info().family.clone(), verb, able: able("generate") };
-    let generator = model.generate().ok_or_else(|| lacks("generate"))?;
-    let conditioner = model.conditioner().ok_or_else(|| lacks("draw from words"))?;
+    let family = || model.info().family.clone();
+    let generator = model.generate().ok_or_else(|| ModelError::Lacks {
+        family: family(),
+        verb: "generate",
+        able: able("generate"),
+    })?;
+    let conditioner = model.conditioner().ok_or_else(|| ModelError::Request {
+        option: "model",
+        value: family(),
+        rule: "this family reads no captions, so there is nothing to measure it by".to_string(),
+    })?;
     let (mut plain, mut variants) = (vec![], vec![]);
     for chosen in chosen.chunks(AT_ONCE) {
         let texts: Vec<Input> = chosen.iter().map(|c| Input::Text(c.caption.clone())).collect();

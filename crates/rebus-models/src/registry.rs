@@ -19,6 +19,8 @@ pub struct Family {
     pub open: fn(ModelFolder, &Device) -> Result<Arc<dyn Model>, ModelError>,
     /// A recipe to an objective.
     pub objective: fn(&ObjectiveSpec) -> Result<Box<dyn Objective>, ModelError>,
+    /// Whether it learns from pictures of several shapes.
+    pub any_shape: bool,
     /// Whether it reads captions, and so needs a tokenizer.
     pub reads_captions: fn(&ObjectiveSpec) -> bool,
 }

@@ -32,6 +32,13 @@ pub enum TaskError {
         count: usize,
     },
 
+    /// A file that would be lost.
+    #[error("{path} is there already, and is not replaced. Name another, or remove it first")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A format that pictures are not written in.
     #[error("{path}: pictures are written as PNG. Give a name that ends in .png, or a folder")]
     Format {

@@ -11,7 +11,7 @@ use crate::TaskError;
 /// A place for pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// One file, replaced by rename where it exists.
+    /// One file, which is not there yet.
     File(PathBuf),
     /// A folder, made if absent; what is there is never overwritten.
     Folder(PathBuf),
@@ -22,10 +22,11 @@ impl Output {
     /// (or the file's) is made now, so that a place that cannot be written is known before the work.
     ///
     /// # Errors
-    /// Several pictures for one file, a format other than PNG, a folder that cannot be made.
+    /// Several pictures for one file, a file that is there already, a format other than PNG, a folder that cannot be made.
     pub fn resolve(path: &Path, count: usize) -> Result<Self, TaskError> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         let output = match extension.as_deref() {
+            Some("png") if path.exists() => return Err(TaskError::Exists { path: path.to_path_buf() }),
             Some("png") if count == 1 => Self::File(path.to_path_buf()),
             Some("png") => return Err(TaskError::OneFile { path: path.to_path_buf(), count }),
             Some("jpg" | "jpeg" | "webp" | "gif" | "bmp" | "tif" | "tiff" | "avif") => {
@@ -93,6 +94,8 @@ mod tests {
         assert_eq!(Output::resolve(&file, 1).unwrap(), Output::File(file.clone()));
         assert!(matches!(Output::resolve(&file, 2), Err(TaskError::OneFile { count: 2, .. })));
         assert!(matches!(Output::resolve(&place.path().join("a.jpg"), 1), Err(TaskError::Format { .. })));
+        fs::write(&file, b"mine").unwrap();
+        assert!(matches!(Output::resolve(&file, 1), Err(TaskError::Exists { .. })));
         let folder = place.path().join("new/deep");
         assert_eq!(Output::resolve(&folder, 9).unwrap(), Output::Folder(folder.clone()));
         assert!(folder.is_dir());

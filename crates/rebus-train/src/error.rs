@@ -206,6 +206,19 @@ pub enum TrainError {
         kept: String,
     },
 
+    /// A model to begin with, of which nothing fits; the user must name another, or begin without.
+    #[error(
+        "no weight of {} (family `{family}`) has its place in this recipe's network: nothing would be begun with. Name a \
+         model of the same family and sizes, or leave it out",
+        model.display()
+    )]
+    NothingFits {
+        /// The model folder.
+        model: PathBuf,
+        /// Its family.
+        family: String,
+    },
+
     /// A folder that a model was to replace holds something else; the user must name another.
     #[error("{} holds `{name}`, which is no part of a model, and is not replaced; name another folder", folder.display())]
     Occupied {

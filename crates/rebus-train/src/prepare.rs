@@ -6,7 +6,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use rebus_data::{Collection, Tokenizer, captions, collection};
+use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape};
 use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
 use toml::Table;
 
@@ -94,7 +94,8 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
     if let Some(warning) = schedule::cut_short(&recipe.train) {
         tracing::warn!("{warning}");
     }
-    let source = options.data.clone().ok_or(TrainError::Missing { what: "a collection" })?;
+    let source =
+        options.data.clone().ok_or(TrainError::Missing { what: "a collection: name it by --data" })?;
     let (collection, location) = open(source)?;
     choose_prompts(&mut recipe, &*collection)?;
     let model = match &options.start {
@@ -192,6 +193,14 @@ fn family(recipe: &Recipe) -> Result<&'static Family, TrainError> {
 }
 
 fn spec(recipe: &Recipe, device: &Device) -> Result<ObjectiveSpec, TrainError> {
+    let family = family(recipe)?;
+    if recipe.data.shape == Shape::Bucket && !family.any_shape {
+        return Err(TrainError::Config {
+            field: "data.shape",
+            value: "bucket".to_string(),
+            rule: format!("the family `{}` learns from pictures of one shape: crop or pad them", family.name),
+        });
+    }
     let size = recipe.data.image_size.size();
     let shape = [usize::from(recipe.data.channels), size.height as usize, size.width as usize];
     let device = if device.is_autodiff() { device.clone() } else { device.clone().autodiff() };
@@ -218,6 +227,9 @@ fn build(recipe: &Recipe, spec: &ObjectiveSpec) -> Result<Box<dyn Objective>, Tr
 }
 
 /// Takes what fits of a model's weights: the same name and shape.
+///
+/// # Errors
+/// Nothing does.
 fn initialize(objective: &mut dyn Objective, model: &ModelFolder) -> Result<Event, TrainError> {
     let mut snapshot = objective.snapshot();
     let (mut taken, mut anew, mut unused) = (0, vec![], vec![]);
@@ -234,6 +246,10 @@ fn initialize(objective: &mut dyn Objective, model: &ModelFolder) -> Result<Even
         if let Some(found) = model.weights.get(name).filter(|found| found.shape() == data.shape()) {
             *data = found.clone();
         }
+    }
+    if taken == 0 {
+        let place = model.place.clone();
+        return Err(TrainError::NothingFits { model: place, family: model.family.clone() });
     }
     unused.extend(model.weights.keys().filter(|name| !snapshot.weights.contains_key(*name)).cloned());
     let state = objective.state();

@@ -27,6 +27,10 @@ pub fn learning_rate(config: &TrainConfig, step: u64) -> f64 {
 pub(crate) fn cut_short(config: &TrainConfig) -> Option<String> {
     let TrainConfig { steps, warmup_steps, decay_start, decay_steps, .. } = *config;
     let end = decay_start.saturating_add(decay_steps);
+    if steps < warmup_steps {
+        let rule = format!("the learning rate rises until step {warmup_steps}, and the last step is {steps}");
+        return Some(format!("{rule}: it learns little. --set train.warmup_steps={} suits it", steps / 10));
+    }
     (decay_steps > 0 && steps > warmup_steps && end > steps).then(|| {
         let start = steps * 2 / 5;
         format!(

@@ -1,6 +1,7 @@
 //! The one training loop: steps, and what happens between them.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -69,13 +70,13 @@ impl Trainer<'_> {
         let mut clock = Clock { start: Instant::now(), before, busy: Duration::ZERO, images: 0 };
         self.begin(&mut log)?;
         let mut stopping = false;
-        let mut told = 0;
+        let mut told = HashSet::new();
         while self.state.step < self.recipe.train.steps {
             if stopping || self.stop.load(Ordering::Relaxed) {
                 return self.interrupt(&mut log, &clock);
             }
             stopping = self.step(&mut log, &mut clock)?;
-            told = self.skipped(&mut log, told)?;
+            self.skipped(&mut log, &mut told)?;
             let (step, train) = (self.state.step, &self.recipe.train);
             let held_out = if due(step, train.validate_every) { self.validate()? } else { None };
             if due(step, train.log_every) || held_out.is_some() {
@@ -167,15 +168,19 @@ impl Trainer<'_> {
     }
 
     /// Tells of records that have proved broken since it was last asked.
-    fn skipped(&mut self, log: &mut Log, told: usize) -> Result<usize, TrainError> {
+    fn skipped(&mut self, log: &mut Log, told: &mut HashSet<String>) -> Result<(), TrainError> {
         let skipped = self.feed.skipped();
-        if skipped.len() <= told {
-            return Ok(told);
+        if skipped.len() <= told.len() {
+            return Ok(());
         }
-        let reasons: Vec<String> = skipped.iter().skip(told).take(REASONS).cloned().collect();
-        log.event("skipped", json!({ "total": skipped.len(), "reasons": reasons }))?;
-        self.observer.event(&Event::Skipped { total: skipped.len(), reasons });
-        Ok(skipped.len())
+        let total = skipped.len();
+        // Found late, a record may stand before those that were told of.
+        let new: Vec<String> = skipped.into_iter().filter(|reason| told.insert(reason.clone())).collect();
+        for reasons in new.chunks(REASONS) {
+            log.event("skipped", json!({ "total": total, "reasons": reasons }))?;
+            self.observer.event(&Event::Skipped { total, reasons: reasons.to_vec() });
+        }
+        Ok(())
     }
 
     /// The mean losses over the held-out pictures, always with the same noise.

@@ -195,6 +195,26 @@ fn a_run_begins_with_the_weights_of_a_model_as_far_as_they_fit() {
     train(&wider, &mut watch).unwrap();
     let Some(Event::Initialized { taken, anew, .. }) = watch.events.first() else { panic!() };
     assert!(*taken > 0 && !anew.is_empty());
+
+    let mut other = options(&folder.path().join("other"), &set);
+    other.recipe =
+        Some(recipe::parse("[model]\nfamily = \"gan-classic\"\n[data]\nimage_size = 16", "gan").unwrap());
+    other.start = Start::Init(first.join("model"));
+    let error = train(&other, &mut NoTrainObserver).unwrap_err();
+    assert!(matches!(error, TrainError::NothingFits { .. }), "{error}");
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
+fn a_family_of_one_shape_refuses_pictures_of_several() {
+    let folder = tempfile::tempdir().unwrap();
+    for family in ["gan-classic", "gan-modern"] {
+        let mut options = options(&folder.path().join(family), &["data.shape=bucket"]);
+        let text = format!("[model]\nfamily = \"{family}\"\n[data]\nimage_size = 16");
+        options.recipe = Some(recipe::parse(&text, family).unwrap());
+        let error = train(&options, &mut NoTrainObserver).unwrap_err().to_string();
+        assert!(error.contains("data.shape = bucket") && error.contains("crop or pad"), "{error}");
+    }
 }
 
 #[test]

@@ -189,5 +189,11 @@ fn feature(kind: ColumnKind) -> serde_json::Value {
 }
 
 fn failed(error: parquet::errors::ParquetError) -> DataError {
+    if let parquet::errors::ParquetError::External(inner) = &error
+        && let Some(inner) = inner.downcast_ref::<std::io::Error>()
+    {
+        return std::io::Error::new(inner.kind(), format!("the Parquet file cannot be written: {inner}"))
+            .into();
+    }
     DataError::CannotWrite { format: "parquet", reason: error.to_string() }
 }

@@ -41,6 +41,9 @@ impl Default for FlowConfig {
     }
 }
 
+/// Pixels of the largest picture: a network as wide as the recipe's then takes some gigabytes.
+const MOST_PIXELS: usize = 1024 * 1024;
+
 impl FlowConfig {
     /// Checks what the types cannot.
     ///
@@ -80,18 +83,20 @@ impl FlowConfig {
     /// Checks a picture's size.
     ///
     /// # Errors
-    /// A side that the levels do not divide.
+    /// A side that the levels do not divide, or more pixels than memory has room for.
     pub fn validate_size(&self, height: usize, width: usize) -> Result<(), ModelError> {
         let multiple = self.side_multiple();
         let fits = |side: usize| side > 0 && side.is_multiple_of(multiple);
-        match fits(height) && fits(width) {
-            true => Ok(()),
-            false => Err(ModelError::Request {
-                option: "size",
-                value: format!("{width}x{height}"),
-                rule: format!("both sides must be multiples of {multiple} for this network"),
-            }),
+        let wrong = |rule| ModelError::Request { option: "size", value: format!("{width}x{height}"), rule };
+        if !fits(height) || !fits(width) {
+            return Err(wrong(format!("both sides must be multiples of {multiple} for this network")));
         }
+        if height.saturating_mul(width) > MOST_PIXELS {
+            return Err(wrong(format!(
+                "a picture may have at most {MOST_PIXELS} pixels, or memory runs out"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -21,5 +21,6 @@ pub const FAMILY: Family = Family {
     verbs: &["generate", "denoise"],
     open: |folder, device| Ok(Arc::new(FlowModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(FlowObjective::new(spec)?)),
+    any_shape: true,
     reads_captions: |_| true,
 };

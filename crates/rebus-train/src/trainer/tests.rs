@@ -101,7 +101,9 @@ impl Feed for Counting {
     }
 
     fn skipped(&self) -> Vec<String> {
-        (0..self.broken.min(self.next as usize)).map(|record| format!("record {record} is broken")).collect()
+        // By their numbers, of which the last are found first.
+        let found = self.broken.min(self.next as usize);
+        (0..found).rev().map(|record| format!("record {record} is broken")).collect()
     }
 
     fn records(&self) -> usize {

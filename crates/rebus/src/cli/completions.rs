@@ -1,5 +1,7 @@
 //! `rebus completions`: what a shell needs to complete the command line.
 
+use std::io::Write;
+
 use clap::CommandFactory;
 
 use super::{Cli, failure::Failure};
@@ -12,6 +14,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "rebus", &mut std::io::stdout());
+    let mut script = vec![];
+    clap_complete::generate(args.shell, &mut Cli::command(), "rebus", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use rebus_data::{
     write_png,
 };
 
-use super::{failure::Failure, progress};
+use super::{failure::Failure, progress, say::out};
 
 /// Arguments of `rebus data`.
 #[derive(Debug, clap::Args)]
@@ -66,19 +66,20 @@ enum To {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Inspect { path, sheet, augmented, recipe, json } => {
+            sheet.iter().chain(augmented).try_for_each(|file| super::generate::png_file(file))?;
             let collection = rebus_data::open(path, &Default::default())?;
             let bar = progress::bar(collection.len() as u64, "looking");
             let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
             let found = inspect(&*collection, &InspectOptions::default(), &mut step)?;
             bar.finish_and_clear();
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&found)?),
-                false => print(&found),
+                true => out!("{}", serde_json::to_string_pretty(&found)?),
+                false => print(&found)?,
             }
             if let Some(file) = sheet {
                 let images = spread(&*collection, 64)?;
                 write_png(file, &contact_sheet(&images, 8, 2, "white")?.into(), &[])?;
-                println!("contact sheet  {}", file.display());
+                out!("contact sheet  {}", file.display());
             }
             if let (Some(file), Some(recipe)) = (augmented, recipe) {
                 let table = super::train::recipe_table(recipe)?;
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                     &contact_sheet(&augmentations(&*collection, &config)?, 8, 2, "white")?.into(),
                     &[],
                 )?;
-                println!("augmented      {}", file.display());
+                out!("augmented      {}", file.display());
             }
             Ok(())
         }
@@ -106,54 +107,59 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             for broken in &report.broken {
                 tracing::warn!("left out: {}: {}", broken.key, broken.reason);
             }
-            println!("{} records, {} files, {} bytes", report.records, report.files, report.bytes);
-            println!("{}", report.output.display());
+            out!("{} records, {} files, {} bytes", report.records, report.files, report.bytes);
+            out!("{}", report.output.display());
             Ok(())
         }
     }
 }
 
-fn print(found: &Inspection) {
-    println!("{} ({}), {} records", found.location.display(), found.format, found.records);
+fn print(found: &Inspection) -> Result<(), Failure> {
+    out!("{} ({}), {} records", found.location.display(), found.format, found.records);
     let pictures = &found.pictures;
     let list = |counts: Vec<String>| counts.join(", ");
-    println!("pictures       {}", pictures.count);
-    println!("formats        {}", list(pictures.formats.iter().map(|(f, n)| format!("{f} {n}")).collect()));
-    println!("modes          {}", list(pictures.modes.iter().map(|(m, n)| format!("{m} {n}")).collect()));
+    out!("pictures       {}", pictures.count);
+    out!("formats        {}", list(pictures.formats.iter().map(|(f, n)| format!("{f} {n}")).collect()));
+    out!("modes          {}", list(pictures.modes.iter().map(|(m, n)| format!("{m} {n}")).collect()));
     let sizes = pictures.sizes.iter().take(6).map(|s| format!("{}x{} {}", s.width, s.height, s.count));
-    println!(
+    out!(
         "sizes          {}{}",
         list(sizes.collect()),
         if pictures.other_sizes > 0 { ", others" } else { "" }
     );
-    println!(
+    out!(
         "shapes         wide {}, square {}, high {}",
-        pictures.landscape, pictures.square, pictures.portrait
+        pictures.landscape,
+        pictures.square,
+        pictures.portrait
     );
     if pictures.turned_by_exif > 0 {
-        println!("turned by EXIF {}", pictures.turned_by_exif);
+        out!("turned by EXIF {}", pictures.turned_by_exif);
     }
     for caption in &found.captions {
         let lengths = caption.characters.map_or(String::new(), |spread| {
             format!(", {} to {} characters (median {})", spread.min, spread.max, spread.median)
         });
-        println!(
+        out!(
             "column         {}: {} there, {} missing{lengths}",
-            caption.column, caption.present, caption.missing
+            caption.column,
+            caption.present,
+            caption.missing
         );
     }
     let groups = |groups: &rebus_data::inspect::Groups| {
         format!("{} more than needed, in {} groups", groups.surplus, groups.count)
     };
-    println!("duplicates     {}", groups(&found.duplicates));
-    println!("near ones      {}", groups(&found.near_duplicates));
-    println!("broken         {}", found.broken.len());
+    out!("duplicates     {}", groups(&found.duplicates));
+    out!("near ones      {}", groups(&found.near_duplicates));
+    out!("broken         {}", found.broken.len());
     for broken in found.broken.iter().take(20) {
-        println!("               {}: {}", broken.key, broken.reason);
+        out!("               {}: {}", broken.key, broken.reason);
     }
     for over in found.over_limit.iter().take(20) {
-        println!("too large      {}: {}x{}", over.key, over.width, over.height);
+        out!("too large      {}: {}x{}", over.key, over.width, over.height);
     }
+    Ok(())
 }
 
 /// Pictures evenly spread over a collection, fitted into squares of 64 pixels.

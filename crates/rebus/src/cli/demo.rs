@@ -1,13 +1,16 @@
 //! `rebus demo`: the main job on real input, with nothing but what ships.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use fs_err as fs;
 use rebus_data::write_atomic;
 use rebus_tasks::{GenerateTask, generate};
 use serde::Serialize;
 
-use super::{failure::Failure, progress};
+use super::{failure::Failure, progress, say::out};
 
 /// Prompts that the demo draws: captions that the model learned, in both languages.
 const PROMPTS: [&str; 8] = [
@@ -47,6 +50,7 @@ struct Row {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
     fs::create_dir_all(&args.output)?;
+    refuse_others(&args.output)?;
     let model = rebus::default_model(&rebus::device(&args.device)?)?;
     let prompts: Vec<String> = PROMPTS.iter().chain(&NEW).map(ToString::to_string).collect();
     let task = GenerateTask { prompts, count: EACH, seed: 7, ..GenerateTask::default() };
@@ -70,9 +74,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|error| Failure::input(format!("the page cannot be made: {error}")))?;
     let index = args.output.join("index.html");
     write_atomic(&index, page.as_bytes())?;
-    println!("{} pictures in {:.1} s", pictures.len(), start.elapsed().as_secs_f64());
-    println!("{}", index.display());
+    out!("{} pictures in {:.1} s", pictures.len(), start.elapsed().as_secs_f64());
+    out!("{}", index.display());
     Ok(())
+}
+
+/// Refuses a folder with a page in it that an earlier demo has not made.
+fn refuse_others(folder: &Path) -> Result<(), Failure> {
+    let index = folder.join("index.html");
+    let ours = |page: String| page.contains("<meta name=\"generator\" content=\"rebus demo\">");
+    match index.exists() && !ours(fs::read_to_string(&index)?) {
+        true => Err(Failure::input(format!(
+            "{} is a page of your own, and is not replaced. Name another folder by --output",
+            index.display()
+        ))),
+        false => Ok(()),
+    }
 }
 
 fn page(rows: &[Row], info: &rebus_models::ModelInfo, seconds: f64) -> Result<String, minijinja::Error> {

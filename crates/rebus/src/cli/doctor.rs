@@ -8,7 +8,7 @@ use rebus_nn::{
     random::{Purpose, normal_per_seed},
 };
 
-use super::failure::Failure;
+use super::{failure::Failure, say::out};
 
 /// Arguments of `rebus doctor`.
 #[derive(Debug, clap::Args)]
@@ -30,28 +30,33 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Ok(model) => format!("{} ({} parameters)", model.info().family, model.info().parameters),
         Err(error) => error.to_string(),
     };
+    let mut missing = vec![];
+    if !instructions().contains(&"avx2") && cfg!(target_arch = "x86_64") {
+        missing.push("this processor has no AVX2: expect a quarter of the usual speed");
+    }
+    if built() == ["cpu"] {
+        missing.push("no GPU in this build; `--features vulkan` adds one where the machine has it");
+    }
     if args.json {
         let shown = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"), "devices": built(), "cores": cores,
             "instructions": instructions(), "gflops_per_s": speed, "draw_8_s": seconds, "default_model": drawing,
+            "missing": missing,
         });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        out!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
     }
-    println!("rebus         {}", env!("CARGO_PKG_VERSION"));
-    println!("devices       {}", built().join(", "));
-    println!("cores         {cores}");
-    println!("instructions  {}", instructions().join(", "));
-    println!("products      {speed:.0} GFLOP/s on {}", args.device);
-    println!("default model {drawing}");
+    out!("rebus         {}", env!("CARGO_PKG_VERSION"));
+    out!("devices       {}", built().join(", "));
+    out!("cores         {cores}");
+    out!("instructions  {}", instructions().join(", "));
+    out!("products      {speed:.0} GFLOP/s on {}", args.device);
+    out!("default model {drawing}");
     if let Some(seconds) = seconds {
-        println!("8 pictures    {seconds:.1} s");
+        out!("8 pictures    {seconds:.1} s");
     }
-    if !instructions().contains(&"avx2") && cfg!(target_arch = "x86_64") {
-        println!("missing       this processor has no AVX2: expect a quarter of the usual speed");
-    }
-    if built() == ["cpu"] {
-        println!("missing       no GPU in this build; `--features vulkan` adds one where the machine has it");
+    for missing in missing {
+        out!("missing       {missing}");
     }
     Ok(())
 }

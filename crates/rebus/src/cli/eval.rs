@@ -7,7 +7,7 @@ use rebus_eval::{Half, PixelRank, pixel_rank};
 use rebus_models::Model;
 use rebus_train::Recipe;
 
-use super::{compute::Compute, failure::Failure, progress};
+use super::{compute::Compute, failure::Failure, progress, say::out};
 
 /// Arguments of `rebus eval`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// How many captions of each half.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = samples)]
     samples: usize,
     /// The seed of the choice and of the drawing.
     #[arg(long, default_value_t = 0)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     steps: Option<usize>,
     /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
-    #[arg(long)]
+    #[arg(long, value_parser = share)]
     validation_fraction: Option<f64>,
     #[command(flatten)]
     compute: Compute,
@@ -58,18 +58,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     settings.num_inference_steps = args.steps;
     let report = pixel_rank(&*model, &*collection, &settings, &mut progress::Drawing::new())?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
-    println!(
-        "rank of the true picture among {} by pixels at 16x16, in percent (50 is chance)",
-        report.pictures
-    );
+    out!("rank of the true picture among {} by pixels at 16x16, in percent (50 is chance)", report.pictures);
     let cell = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
     for (name, Half { captions, median_plain, median_variants, within_tenth }) in
         [("training", &report.training), ("held out", &report.held_out)]
     {
-        println!(
+        out!(
             "{name:9} {captions:4} captions   median {} (skin-tone variants {})   within the nearest tenth {}",
             cell(*median_plain),
             cell(*median_variants),
@@ -77,6 +74,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+fn samples(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one caption of each half must be drawn".to_string()),
+        other => other.map_err(|error| format!("{error}")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to below 1, such as 0.05".to_string()),
+    }
 }
 
 /// How the model's own training read and split its collection, as far as it says.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rebus_models::Precision;
 use rebus_train::ExportOptions;
 
-use super::failure::Failure;
+use super::{failure::Failure, say::out};
 
 /// Arguments of `rebus export`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     options.output = args.output.clone();
     options.precision = if args.float16 { Precision::Float16 } else { Precision::Float32 };
     let model = rebus_train::export(&options, &rebus::device("cpu")?)?;
-    println!("{}", model.display());
+    out!("{}", model.display());
     Ok(())
 }

@@ -9,6 +9,8 @@ use rebus_nn::device::NoDevice;
 use rebus_tasks::TaskError;
 use rebus_train::TrainError;
 
+use super::say;
+
 /// Why a subcommand did not do what it was asked for.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -18,6 +20,8 @@ pub(crate) enum Failure {
     Failed(miette::Report),
     /// Ctrl-C. Exit code 130.
     Interrupted,
+    /// Who reads our output has had enough. Exit code 0.
+    Closed,
 }
 
 impl Failure {
@@ -25,17 +29,18 @@ impl Failure {
     pub(crate) fn report(self) -> i32 {
         match self {
             Self::Input(report) => {
-                eprintln!("Error: {report:#}");
+                say::always(format_args!("Error: {report:#}"));
                 2
             }
             Self::Failed(report) => {
-                eprintln!("Error: {report:#}");
+                say::always(format_args!("Error: {report:#}"));
                 1
             }
             Self::Interrupted => {
-                eprintln!("Interrupted; what was done is kept.");
+                say::always(format_args!("Interrupted; what was done is kept."));
                 130
             }
+            Self::Closed => 0,
         }
     }
 
@@ -47,13 +52,18 @@ impl Failure {
     /// By the kind of the I/O error inside, if there is one: a path that is not there is the user's to name, the rest
     /// is the machine's.
     fn of(error: impl std::error::Error + Send + Sync + 'static, io: Option<io::ErrorKind>) -> Self {
-        use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+        use io::ErrorKind::{AlreadyExists, InvalidInput, IsADirectory, NotADirectory, NotFound};
+        if io == Some(io::ErrorKind::BrokenPipe) {
+            return Self::Closed;
+        }
         let report = match io.and_then(way_out) {
             Some(way_out) => miette::miette!("{error}. {way_out}"),
             None => miette::Report::from_err(error),
         };
         match io {
-            None | Some(NotFound | NotADirectory | IsADirectory | InvalidInput) => Self::Input(report),
+            None | Some(AlreadyExists | NotFound | NotADirectory | IsADirectory | InvalidInput) => {
+                Self::Input(report)
+            }
             Some(_) => Self::Failed(report),
         }
     }
@@ -62,11 +72,12 @@ impl Failure {
 /// What to do about an I/O error, which says what could not be done and where, but not this.
 fn way_out(kind: io::ErrorKind) -> Option<&'static str> {
     use io::ErrorKind::{
-        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-        StorageFull,
+        AlreadyExists, FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     match kind {
         NotFound | NotADirectory => Some("Check the path, or name another"),
+        AlreadyExists => Some("A file stands where a folder is wanted: name another place, or move it away"),
         PermissionDenied | ReadOnlyFilesystem => Some("Name another place, or change its permissions"),
         StorageFull | QuotaExceeded | FileTooLarge => {
             Some("Make room, or name another place; what had been written before is whole")
@@ -124,6 +135,8 @@ impl From<TrainError> for Failure {
             TrainError::Model(error) => error.into(),
             TrainError::Data(error) => error.into(),
             TrainError::Io(error) => error.into(),
+            // Neither usage nor input is wrong as such.
+            error @ TrainError::NotFinite { .. } => Self::Failed(miette::Report::from_err(error)),
             error => Self::of(error, None),
         }
     }

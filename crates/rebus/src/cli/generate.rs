@@ -9,7 +9,12 @@ use rebus_models::sampling::Sampler;
 use rebus_tasks::{GenerateTask, Output};
 use serde::Serialize;
 
-use super::{compute::Compute, failure::Failure, progress};
+use super::{
+    compute::Compute,
+    failure::Failure,
+    progress,
+    say::{out, tell},
+};
 
 /// Arguments of `rebus generate`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, allow_negative_numbers = true)]
     guidance_scale: Option<f32>,
     /// How many steps to take.
-    #[arg(long)]
+    #[arg(long, visible_alias = "num-inference-steps")]
     steps: Option<usize>,
     /// How a step is taken: heun is slower and more exact.
     #[arg(long, value_parser = ["euler", "heun"])]
@@ -87,16 +92,22 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         width: args.width,
     };
     let output = Output::resolve(&args.output, task.prompts.len() * task.count)?;
+    if let Some(sheet) = &args.sheet {
+        png_file(sheet)?;
+        if !is_sheet(sheet) {
+            Output::resolve(sheet, 1)?;
+        }
+    }
     let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {
-        eprintln!("seed {seed}");
+        tell!("seed {seed}");
     }
     let mut lines = vec![];
     let mut pictures = vec![];
     let generated = rebus_tasks::generate(&*model, &task, &mut progress::Drawing::new(), |drawing| {
         let file = output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[])?;
         if !args.json {
-            println!("{}", file.display());
+            out!("{}", file.display());
         }
         lines.push(Line { prompt: drawing.prompt.clone(), seed: drawing.seed, file });
         pictures.push(drawing.picture.clone());
@@ -109,16 +120,35 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         write_sheet(sheet, &pictures, task.count)?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
+        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
     }
     Ok(())
+}
+
+/// Refuses a name that is no PNG's.
+pub(crate) fn png_file(file: &Path) -> Result<(), Failure> {
+    match file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        true => Ok(()),
+        false => {
+            Err(Failure::input(format!("{}: a sheet is a PNG, so its name must end in .png", file.display())))
+        }
+    }
 }
 
 /// All pictures on one sheet, a row a prompt where several of each were drawn.
 pub(crate) fn write_sheet(file: &Path, images: &[DynamicImage], per_row: usize) -> Result<(), Failure> {
     let columns = if per_row > 1 { per_row } else { images.len().clamp(1, 8) };
-    write_png(file, &contact_sheet(images, columns, 4, "white")?.into(), &[])?;
+    let mark = ("Software".to_string(), SHEET.to_string());
+    write_png(file, &contact_sheet(images, columns, 4, "white")?.into(), &[mark])?;
     Ok(())
+}
+
+/// What a sheet's file says of itself.
+const SHEET: &str = "rebus sheet";
+
+/// Whether a file is a sheet of an earlier drawing, which a new one may replace.
+fn is_sheet(file: &Path) -> bool {
+    fs::read(file).is_ok_and(|bytes| bytes.windows(SHEET.len()).any(|part| part == SHEET.as_bytes()))
 }
 
 /// A seed that differs from run to run, short enough to be read aloud.

@@ -16,6 +16,7 @@ mod model;
 mod progress;
 mod recipe;
 mod runs;
+mod say;
 mod train;
 
 use std::io::IsTerminal as _;
@@ -75,6 +76,7 @@ pub(crate) fn run() -> i32 {
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false)
         .with_target(false)
         .without_time()
         .init();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::failure::Failure;
+use super::{failure::Failure, say::out};
 
 /// Arguments of `rebus model`.
 #[derive(Debug, clap::Args)]
@@ -31,20 +31,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let options = model.generate().map(|generator| generator.options());
     if *json {
         let shown = serde_json::json!({ "model": info, "verbs": family.verbs, "generate": options });
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        out!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
     }
     let [channels, height, width] = info.picture_shape;
-    println!("family      {} ({})", info.family, family.about);
-    println!("parameters  {}", info.parameters);
-    println!("pictures    {width}x{height}, {channels} channels");
-    println!("verbs       {}", family.verbs.join(", "));
-    println!("hash        {}", info.hash);
+    out!("family      {} ({})", info.family, family.about);
+    out!("parameters  {}", info.parameters);
+    out!("pictures    {width}x{height}, {channels} channels");
+    out!("verbs       {}", family.verbs.join(", "));
+    out!("hash        {}", info.hash);
     if let Some(provenance) = info.provenance.as_object() {
         for (key, value) in provenance.iter().filter(|(key, _)| *key != "recipe") {
             match value {
-                serde_json::Value::String(text) => println!("{key:11} {text}"),
-                other => println!("{key:11} {other}"),
+                serde_json::Value::String(text) => out!("{key:11} {text}"),
+                other => out!("{key:11} {other}"),
             }
         }
     }

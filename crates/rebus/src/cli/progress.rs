@@ -12,6 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rebus_data::Pictures;
 use rebus_models::Observer;
 
+use super::say;
+
 /// Whether `--quiet` was given.
 pub(crate) static QUIET: AtomicBool = AtomicBool::new(false);
 
@@ -25,7 +27,7 @@ pub(crate) fn interruptible() -> &'static AtomicBool {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            eprintln!("\nStopping in order; press Ctrl-C again to stop at once.");
+            say::always(format_args!("\nStopping in order; press Ctrl-C again to stop at once."));
         };
         if let Err(error) = ctrlc::set_handler(handler) {
             tracing::warn!("Ctrl-C will stop at once: {error}");

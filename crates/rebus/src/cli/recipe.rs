@@ -2,7 +2,7 @@
 
 use rebus_train::recipes;
 
-use super::failure::Failure;
+use super::{failure::Failure, say::out};
 
 /// Arguments of `rebus recipe`.
 #[derive(Debug, clap::Args)]
@@ -26,10 +26,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::List => {
             for recipe in recipes::list() {
-                println!("{:14} {}", recipe.name, recipe.about());
+                out!("{:14} {}", recipe.name, recipe.about());
             }
         }
-        Command::Show { name } => print!("{}", recipes::show(name)?.text),
+        Command::Show { name } => super::say::text(format_args!("{}", recipes::show(name)?.text))?,
     }
     Ok(())
 }

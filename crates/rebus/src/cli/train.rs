@@ -11,7 +11,11 @@ use rebus_train::{
     Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train,
 };
 
-use super::{failure::Failure, progress};
+use super::{
+    failure::Failure,
+    progress,
+    say::{out, tell},
+};
 
 /// Arguments of `rebus train`.
 #[derive(Debug, clap::Args)]
@@ -52,9 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (None, Some(data)) => {
             let collection = rebus_data::open(data, &Default::default())?;
             let picked = recipes::pick(&*collection)?;
-            eprintln!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
+            tell!("recipe {}: {}\n\n{}", picked.name, picked.why, picked.recipe);
             if !args.set.is_empty() {
-                eprintln!("but {}\n", args.set.join(", "));
+                tell!("but {}\n", args.set.join(", "));
             }
             (picked.name.to_string(), Some(picked.recipe))
         }
@@ -91,13 +95,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match outcome? {
         Outcome::Finished { step, model, losses } => {
             let losses: Vec<_> = losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-            eprintln!("done: {step} steps, {}", losses.join(", "));
-            println!("{}", model.display());
+            tell!("done: {step} steps, {}", losses.join(", "));
+            out!("{}", model.display());
             Ok(())
         }
         Outcome::Interrupted { step, checkpoint } => {
-            eprintln!("stopped after step {step}, saved in {}", checkpoint.display());
-            eprintln!("go on with: rebus train --run {} --resume", run.display());
+            tell!("stopped after step {step}, saved in {}", checkpoint.display());
+            tell!("go on with: rebus train --run {} --resume", run.display());
             Err(Failure::Interrupted)
         }
         _ => Ok(()),
@@ -109,9 +113,12 @@ fn say_estimate(estimate: &Estimate) {
     let time = if hours >= 1.0 { format!("{hours:.1} h") } else { format!("{:.0} min", hours * 60.0) };
     let memory =
         estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
-    eprintln!(
+    tell!(
         "{} parameters, {} records; {:.1} images/s here: {} steps take about {time}{memory}",
-        estimate.parameters, estimate.records, estimate.images_per_s, estimate.steps
+        estimate.parameters,
+        estimate.records,
+        estimate.images_per_s,
+        estimate.steps
     );
 }
 
@@ -166,7 +173,7 @@ impl TrainObserver for Watcher {
             _ => return,
         };
         if !progress::QUIET.load(Ordering::Relaxed) {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| tell!("{line}"));
         }
     }
 }

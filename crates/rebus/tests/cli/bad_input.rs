@@ -45,6 +45,26 @@ fn values_out_of_range_name_the_rule() {
     refused(at, &["generate", "sun", "-n", "2", "-o", "one.png"], 2, &["one.png", "folder"]);
     refused(at, &["generate", "sun", "-o", "one.jpg"], 2, &["one.jpg", "PNG"]);
     refused(at, &["generate", "sun", "-n", "0"], 2, &["0"]);
+    refused(at, &["generate", "sun", "--width", "1000000"], 2, &["1000000", "at most 1048576 pixels"]);
+    refused(at, &["generate", "sun", "--sheet", "sheet.jpg"], 2, &["sheet.jpg", ".png"]);
+    refused(at, &["runs", "run", "-o", "curves.txt"], 2, &["curves.txt", ".png"]);
+    refused(at, &["eval", "--data", "x", "--samples", "0"], 2, &["at least one"]);
+    refused(at, &["eval", "--data", "x", "--validation-fraction", "2"], 2, &["from 0 to below 1"]);
+}
+
+#[test]
+fn what_is_a_persons_own_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("photo.png"), "mine").unwrap();
+    fs::create_dir(at.join("site")).unwrap();
+    fs::write(at.join("site/index.html"), "<p>mine").unwrap();
+    refused(at, &["generate", "sun", "-o", "photo.png"], 2, &["photo.png", "there already"]);
+    refused(at, &["generate", "sun", "--sheet", "photo.png"], 2, &["photo.png", "there already"]);
+    refused(at, &["demo", "-o", "site"], 2, &["site/index.html", "your own"]);
+    refused(at, &["demo", "-o", "photo.png"], 2, &["photo.png", "name another place"]);
+    assert_eq!(fs::read_to_string(at.join("photo.png")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(at.join("site/index.html")).unwrap(), "<p>mine");
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn the_demo_writes_a_page_that_shows_all_its_pictures() {
         let file = source.split('"').next().unwrap();
         assert!(folder.path().join("rebus-demo").join(file).is_file(), "{file}");
     }
+    // Its own page it may replace.
+    done(folder.path(), &["demo"]);
 }
 
 #[test]

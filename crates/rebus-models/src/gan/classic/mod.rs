@@ -21,5 +21,6 @@ pub const FAMILY: Family = Family {
     verbs: &["generate"],
     open: |folder, device| Ok(Arc::new(ClassicModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(ClassicObjective::new(spec)?)),
+    any_shape: false,
     reads_captions: |_| false,
 };

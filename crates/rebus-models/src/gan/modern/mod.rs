@@ -24,5 +24,6 @@ pub const FAMILY: Family = Family {
     verbs: &["generate"],
     open: |folder, device| Ok(Arc::new(ModernModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(ModernObjective::new(spec)?)),
+    any_shape: false,
     reads_captions: |_| true,
 };
