@@ -71,9 +71,22 @@ pub fn read(runs: &[PathBuf]) -> Result<Curves, TrainError> {
 }
 
 fn row(line: Map<String, Value>) -> Option<Row> {
+    if line.get("event").is_some_and(|event| event == "finished") {
+        return last_row(&line);
+    }
     let step = line.get("step")?.as_u64()?;
     let numbers = line.into_iter().filter(|(name, _)| name != "step");
     Some(Row { step, values: numbers.filter_map(|(name, value)| Some((name, value.as_f64()?))).collect() })
+}
+
+/// What was held out is measured once more at the end of a run.
+fn last_row(line: &Map<String, Value>) -> Option<Row> {
+    let step = line.get("at")?.as_u64()?;
+    let losses = line.get("losses")?.as_object()?.iter();
+    let held_out = losses.filter(|(name, _)| name.starts_with("validation_"));
+    let values: IndexMap<String, f64> =
+        held_out.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
+    (!values.is_empty()).then_some(Row { step, values })
 }
 
 /// One line in a panel.
@@ -220,6 +233,7 @@ mod tests {
             text += &format!("{{\"step\":{step},\"learning_rate\":0.1,\"loss_a\":{loss},\"loss_b\":-1.5");
             text += if step % 10 == 0 { ",\"validation_a\":0.7}\n" } else { "}\n" };
         }
+        text += "{\"event\":\"finished\",\"at\":40,\"losses\":{\"validation_a\":0.6}}\n";
         fs_err::write(run.join("log.jsonl"), text).unwrap();
         (folder, run)
     }
@@ -229,8 +243,9 @@ mod tests {
         let (folder, run) = folder();
         let curves = read(&[run.clone(), run]).unwrap();
         assert_eq!(curves.losses().into_iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((curves.runs[0].rows.len(), curves.runs[1].run.as_str()), (40, "mine"));
+        assert_eq!((curves.runs[0].rows.len(), curves.runs[1].run.as_str()), (41, "mine"));
         assert_eq!(curves.runs[0].rows[9].values["validation_a"], 0.7);
+        assert_eq!(curves.runs[0].rows[40].values["validation_a"], 0.6);
         let json = serde_json::to_value(&curves).unwrap();
         assert_eq!(json["runs"][0]["rows"][0]["loss_a"], 5.0);
 

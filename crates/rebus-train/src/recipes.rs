@@ -1,6 +1,6 @@
 //! The recipes that an installed program has with it, and the choice of one for a collection that came without.
 
-use rebus_data::{Collection, ColumnKind, DataConfig, captions::caption_column, picture};
+use rebus_data::{Collection, ColumnInfo, ColumnKind, DataConfig, captions::caption_column, picture};
 use toml::{Table, Value};
 
 use crate::{TrainError, keys, recipe};
@@ -94,21 +94,25 @@ pub fn pick(collection: &dyn Collection) -> Result<Picked, TrainError> {
     Ok(Picked { name, recipe, why })
 }
 
-/// The first text column, and the first list of keywords beside it.
+/// The first text column with its translations (`text_zh` beside `text`), and the first list of keywords.
 fn captions(collection: &dyn Collection) -> Table {
-    let text = caption_column(collection);
-    let list = collection.columns().iter().find(|column| column.kind == ColumnKind::List);
-    let list = list.map(|column| column.name.as_str());
-    let weighted = |pairs: &[(String, f64)]| {
-        pairs.iter().map(|(name, weight)| (name.clone(), Value::Float(*weight))).collect::<Table>()
+    let columns = collection.columns();
+    let Some(text) = caption_column(collection) else {
+        let list = columns.iter().find(|column| column.kind == ColumnKind::List);
+        return list.map(|list| (list.name.clone(), Value::Float(1.0))).into_iter().collect();
     };
-    match (text, list) {
-        (Some(text), Some(list)) => {
-            weighted(&[(text.to_string(), 0.6), (list.to_string(), 0.2), (format!("{text}+{list}"), 0.2)])
-        }
-        (Some(only), None) | (None, Some(only)) => weighted(&[(only.to_string(), 1.0)]),
-        (None, None) => Table::new(),
+    let mut weights = vec![(text.to_string(), 1.0)];
+    if let Some(list) = columns.iter().find(|column| column.kind == ColumnKind::List && column.name != text) {
+        weights[0].1 = 0.6;
+        weights.extend([(list.name.clone(), 0.2), (format!("{text}+{}", list.name), 0.2)]);
     }
+    let translation = |column: &&ColumnInfo| {
+        let language = column.name.strip_prefix(text).and_then(|rest| rest.strip_prefix('_'));
+        column.kind == ColumnKind::Text && language.is_some_and(|language| matches!(language.len(), 2..=3))
+    };
+    let translations = columns.iter().filter(translation);
+    weights.extend(translations.map(|column| (column.name.clone(), 0.2)));
+    weights.into_iter().map(|(name, weight)| (name, Value::Float(weight))).collect()
 }
 
 /// The middle one of the shorter sides of some pictures, evenly spread.
@@ -179,6 +183,6 @@ mod tests {
         let recipe = Recipe::resolve(picked.recipe, &[]).unwrap();
         assert!(recipe.sample.prompts.is_empty() && recipe.data.sampling.is_empty());
         let captions: Vec<&str> = recipe.data.captions.keys().map(String::as_str).collect();
-        assert_eq!(captions, ["text", "keywords", "text+keywords"]);
+        assert_eq!(captions, ["text", "keywords", "text+keywords", "text_zh"]);
     }
 }

@@ -56,9 +56,14 @@ impl Lattice {
     fn inside(self, direction: usize, first: usize, count: usize) -> (Range<usize>, isize) {
         let length = [self.height, self.width][direction] as isize;
         let start = self.start[direction] + self.step * first as isize;
-        let before = (-start).max(0).cast_unsigned().div_ceil(self.step.cast_unsigned());
-        let end = (length - start).max(0).cast_unsigned().div_ceil(self.step.cast_unsigned());
-        (before.min(count)..end.min(count).max(before.min(count)), start)
+        // A division by what the compiler does not know would cost as much as the rest.
+        let places = |pixels: isize| match (pixels.max(0).cast_unsigned(), self.step) {
+            (pixels, 1) => pixels,
+            (pixels, 2) => pixels.div_ceil(2),
+            (pixels, step) => pixels.div_ceil(step.cast_unsigned()),
+        };
+        let before = places(-start).min(count);
+        (before..places(length - start).min(count).max(before), start)
     }
 }
 

@@ -16,15 +16,15 @@ use super::{failure::Failure, progress, say::out};
 const PROMPTS: [&str; 8] = [
     "red apple",
     "sun",
+    "volcano",
     "pizza",
     "cat face",
-    "grinning face",
-    "red heart",
+    "hamburger",
     "笑脸",
     "woman firefighter: dark skin tone",
 ];
 /// And captions that it was not shown.
-const NEW: [&str; 4] = ["a green heart", "blue apple", "purple cat face", "红色的太阳"];
+const NEW: [&str; 4] = ["a blue apple", "a red car", "purple cat face", "红色的太阳"];
 
 /// How many pictures of each prompt.
 const EACH: usize = 4;

@@ -110,11 +110,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 fn say_estimate(estimate: &Estimate) {
     let hours = estimate.total_s / 3600.0;
-    let time = if hours >= 1.0 { format!("{hours:.1} h") } else { format!("{:.0} min", hours * 60.0) };
+    let time = match hours {
+        1.0.. => format!("about {hours:.1} h"),
+        0.025.. => format!("about {:.0} min", hours * 60.0),
+        _ => format!("about {:.0} s", estimate.total_s.max(1.0)),
+    };
     let memory =
         estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
     tell!(
-        "{} parameters, {} records; {:.1} images/s here: {} steps take about {time}{memory}",
+        "{} parameters, {} records; {:.1} images/s here: {} steps take {time}{memory}",
         estimate.parameters,
         estimate.records,
         estimate.images_per_s,
