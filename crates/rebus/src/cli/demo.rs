@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// Refuses a folder with a page in it that an earlier demo has not made.
 fn refuse_others(folder: &Path) -> Result<(), Failure> {
     let index = folder.join("index.html");
-    let ours = |page: String| page.contains("<meta name=\"generator\" content=\"rebus demo\">");
+    let ours = |page: String| page.contains("<title>Rebus: pictures from words</title>");
     match index.exists() && !ours(fs::read_to_string(&index)?) {
         true => Err(Failure::input(format!(
             "{} is a page of your own, and is not replaced. Name another folder by --output",
