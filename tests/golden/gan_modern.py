@@ -116,8 +116,11 @@ def main():
     logits = [
         discriminator(g, augment(x, how), pooled) for x, how in ((real, changes), (drawn, changes.flip(0)))
     ]
-    small = lambda x: F.avg_pool2d(x, SETTINGS["pair_factor"])
-    pair = SETTINGS["pair_weight"] * (small(drawn) - small(real)).abs().mean()
+    again = g.normal(4, NOISE)
+    one, two, own = (F.avg_pool2d(x, SETTINGS["pair_factor"]) for x in (drawn, generator(g, again, ids, mask), real))
+    apart = lambda a, b: (a - b).abs().mean()
+    pair = SETTINGS["pair_weight"] * ((apart(one, own) + apart(two, own)) / 2 - apart(one, two) / 2)
+    g.put(again=again)
     g.put(generator=pairing(logits[1], logits[0]).mean().reshape(1), pair=pair.reshape(1))
     g.put_gradients("generator", pairing(logits[1], logits[0]).mean() + pair, "generator.")
     g.save("gan_modern")

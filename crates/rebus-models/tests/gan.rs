@@ -107,6 +107,27 @@ fn the_modern_generator_comes_nearer_to_the_pictures_within_some_steps() {
     assert!(after < 0.8 * before, "{before} to {after}");
 }
 
+/// One caption, whose pictures are dark or bright: the drawings are too, not all of them grey.
+#[test]
+fn a_modern_generator_varies_as_the_pictures_of_a_caption_do() {
+    let mut objective = modern();
+    let mut batch = batch(8, 0, 8);
+    let dark_and_bright = (0..8).flat_map(|sample| [if sample % 2 == 0 { -0.8 } else { 0.8 }; 3 * 64]);
+    let pictures = Pictures { shape: [8, 3, 8, 8], data: dark_and_bright.collect() };
+    batch.columns.insert("image".to_string(), Column::Pictures(pictures));
+    batch.columns.insert("text".to_string(), Column::Texts(vec!["pizza".to_string(); 8]));
+    for number in 0..150 {
+        objective.step(&[batch.clone()], &Step { number, seed: 3, learning_rate: 2e-3 }).unwrap();
+    }
+    let seeds: Vec<u64> = (0..16).collect();
+    let drawn = draw(objective.model(Which::Average).as_ref(), &["pizza"; 16], &seeds);
+    let brightness = drawn.data.chunks(3 * 64).map(|picture| picture.iter().sum::<f32>() / (3.0 * 64.0));
+    let brightness: Vec<f32> = brightness.collect();
+    let far = brightness.iter().filter(|value| value.abs() > 0.4).count();
+    let bright = brightness.iter().filter(|value| **value > 0.0).count();
+    assert!(far >= 8 && (4..=12).contains(&bright), "{brightness:?}");
+}
+
 #[test]
 fn evaluation_has_the_same_losses_as_a_step() {
     for mut objective in [classic(), modern()] {

@@ -265,7 +265,8 @@ fn the_modern_gan() {
 
     let augmentation = (changes(&golden, "real_changes"), changes(&golden, "fake_changes"));
     golden.check("augmented", augmentation.0.apply(real.clone()));
-    let task = Drawn { noise: golden.tensor("noise"), text: golden.text(), real, augmentation };
+    let (noise, again) = (golden.tensor("noise"), Some(golden.tensor("again")));
+    let task = Drawn { noise, again, text: golden.text(), real, augmentation };
     let judge = discriminator.no_grad();
     let (loss, pair) = modern::generator_loss(&generator, &judge, task, &settings);
     let pair = pair.unwrap();

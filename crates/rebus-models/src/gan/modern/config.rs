@@ -82,9 +82,10 @@ pub struct ModernObjectiveConfig {
     pub caption_dropout: f32,
     /// How often each token is left out.
     pub word_dropout: f32,
-    /// Weight of the mean absolute difference between a drawn picture and the caption's own.
+    /// Weight of the pair term, which draws towards the caption's own picture as far as its pictures are alike; 0
+    /// leaves it and its second drawing out.
     pub pair_weight: f64,
-    /// Both are made smaller by this factor before they are compared.
+    /// All are made smaller by this factor before they are compared.
     pub pair_factor: usize,
     /// What is done to all pictures that the discriminator sees.
     pub augment: AugmentConfig,

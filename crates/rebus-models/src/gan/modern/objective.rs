@@ -43,6 +43,7 @@ enum Part {
     JudgeFake,
     DrawReal,
     DrawFake,
+    DrawAgain,
 }
 
 /// A batch's place in a step: its first sample, and how many samples the step has.
@@ -172,6 +173,8 @@ impl ModernObjective {
         let captions = self.captions(batch, place, learning)?;
         Ok(Drawn {
             noise: self.noise(count, place.key(Part::DrawFake), device),
+            again: (self.objective.pair_weight > 0.0)
+                .then(|| self.noise(count, place.key(Part::DrawAgain), device)),
             text: self.tokens(&captions, place, learning, device)?,
             real: modality::to_tensor(batch.pictures("image")?, device),
             augmentation: (
