@@ -7,6 +7,8 @@
 Recorded with datasets 5.2.0, pyarrow 26.0.1, webdataset 1.0.2, pillow 13.0.0.
 """
 
+import datetime
+import decimal
 import io
 import pathlib
 import sys
@@ -67,6 +69,31 @@ def write_pyarrow(out):
     pyarrow.parquet.write_table(table, out / "pyarrow.parquet", row_group_size=2, compression="snappy")
 
 
+def write_nested(out):
+    """All that is no text, number or picture: boxes, structs, times, decimal numbers, sounds, lists of files, JSON."""
+    boxes = pyarrow.list_(pyarrow.struct([("at", pyarrow.list_(pyarrow.float64())), ("label", pyarrow.int64())]))
+    file = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    moments = [datetime.datetime(2024, 2, 29, 12, 30, 15, 250000), None, datetime.datetime(1999, 12, 31)]
+    price = [decimal.Decimal("12.50"), None, decimal.Decimal("-0.05")]
+    table = pyarrow.table(
+        {
+            "image": pyarrow.array([{"bytes": png(colour), "path": None} for colour in COLOURS.values()], file),
+            "boxes": pyarrow.array([[{"at": [0, 0.5], "label": 1}, {"at": [], "label": None}], [], None], boxes),
+            "embedding": pyarrow.array([[1, 2.5], None, [0.1, -3]], pyarrow.list_(pyarrow.float32())),
+            "taken": pyarrow.array(moments, pyarrow.timestamp("us")),
+            "day": pyarrow.array([datetime.date(2024, 2, 29), None, datetime.date(1999, 12, 31)]),
+            "price": pyarrow.array(price, pyarrow.decimal128(10, 2)),
+            "good": pyarrow.array([True, None, False]),
+            "nothing": pyarrow.nulls(3),
+            "sound": pyarrow.array([{"bytes": b"RIFF-0", "path": "0.wav"}, None, {"bytes": b"RIFF-2", "path": "2.wav"}], file),
+            "weights": pyarrow.array([b"\x00\x01", b"\x02", None], pyarrow.binary()),
+            "pages": pyarrow.array([[{"bytes": b"x", "path": "x.png"}], [], None], pyarrow.list_(file)),
+            "said": pyarrow.array(['{"a": [1, "b"]}', None, "true"], pyarrow.json_(pyarrow.string())),
+        }
+    )
+    pyarrow.parquet.write_table(table, out / "nested.parquet")
+
+
 def write_webdataset(out):
     with webdataset.TarWriter(str(out / "webdataset-000000.tar"), mtime=0.0) as writer:
         for row in rows():
@@ -87,6 +114,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     write_datasets(out)
     write_pyarrow(out)
+    write_nested(out)
     write_webdataset(out)
 
 

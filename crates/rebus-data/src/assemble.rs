@@ -216,7 +216,7 @@ impl Assembler {
         Ok(Sample { key: record.key, picture, text, caption, label })
     }
 
-    fn encoded<'a>(&self, record: &'a Record) -> Result<&'a crate::EncodedPicture, DataError> {
+    fn encoded<'a>(&self, record: &'a Record) -> Result<&'a crate::EncodedFile, DataError> {
         record.picture(&self.picture_column).ok_or_else(|| DataError::NoPicture {
             key: record.key.clone(),
             column: self.picture_column.clone(),

@@ -245,6 +245,9 @@ pub enum DataError {
         path: PathBuf,
     },
 
+    /// Whoever watches the work broke it off; nothing of it is left.
+    #[error("interrupted")]
+    Interrupted,
     /// The records cannot be written in the format asked for; the user must choose another.
     #[error("the collection cannot be written as {format}: {reason}")]
     CannotWrite {

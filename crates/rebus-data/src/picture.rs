@@ -6,7 +6,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, GenericImageView, ImageDecoder, ImageReader, metadata::Orientation};
 
-use crate::{DataError, EncodedPicture, Pictures};
+use crate::{DataError, EncodedFile, Pictures};
 
 /// Decodes a PNG, JPEG, WebP or the first frame of a GIF, turned upright by its EXIF orientation.
 ///
@@ -15,7 +15,7 @@ use crate::{DataError, EncodedPicture, Pictures};
 /// # Errors
 /// [`DataError::PictureTooLarge`] where the header announces more than `max_pixels`, before anything is decoded;
 /// [`DataError::Picture`] where the bytes are not a whole picture. Both name the file.
-pub fn decode(picture: &EncodedPicture, max_pixels: u64) -> Result<DynamicImage, DataError> {
+pub fn decode(picture: &EncodedFile, max_pixels: u64) -> Result<DynamicImage, DataError> {
     let (decoder, orientation) = open(picture, max_pixels)?;
     if truncated_jpeg(&picture.bytes) {
         return Err(broken(picture, "the JPEG data ends before the picture does"));
@@ -29,7 +29,7 @@ pub fn decode(picture: &EncodedPicture, max_pixels: u64) -> Result<DynamicImage,
 ///
 /// # Errors
 /// As [`decode`], as far as the header shows it.
-pub fn dimensions(picture: &EncodedPicture, max_pixels: u64) -> Result<(u32, u32), DataError> {
+pub fn dimensions(picture: &EncodedFile, max_pixels: u64) -> Result<(u32, u32), DataError> {
     let (decoder, orientation) = open(picture, max_pixels)?;
     let (width, height) = decoder.dimensions();
     Ok(match orientation {
@@ -41,10 +41,7 @@ pub fn dimensions(picture: &EncodedPicture, max_pixels: u64) -> Result<(u32, u32
     })
 }
 
-fn open(
-    picture: &EncodedPicture,
-    max_pixels: u64,
-) -> Result<(impl ImageDecoder + '_, Orientation), DataError> {
+fn open(picture: &EncodedFile, max_pixels: u64) -> Result<(impl ImageDecoder + '_, Orientation), DataError> {
     let mut reader = ImageReader::new(Cursor::new(&picture.bytes[..]))
         .with_guessed_format()
         .map_err(|error| broken(picture, error))?;
@@ -68,7 +65,7 @@ fn open(
     Ok((decoder, orientation))
 }
 
-fn broken(picture: &EncodedPicture, reason: impl ToString) -> DataError {
+fn broken(picture: &EncodedFile, reason: impl ToString) -> DataError {
     DataError::Picture { name: picture.name.clone(), reason: reason.to_string() }
 }
 

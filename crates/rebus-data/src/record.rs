@@ -25,8 +25,14 @@ pub enum Field {
     Integer(i64),
     /// A real number.
     Real(f64),
+    /// Yes or no.
+    Boolean(bool),
+    /// Whatever else JSON can say: an object, a list of numbers such as a box, a mixture.
+    Json(serde_json::Value),
     /// A picture as it lies in the file.
-    Picture(EncodedPicture),
+    Picture(EncodedFile),
+    /// A file that is no picture, such as a sound or an array.
+    File(EncodedFile),
 }
 
 impl Field {
@@ -37,17 +43,28 @@ impl Field {
             Self::List(_) => ColumnKind::List,
             Self::Integer(_) => ColumnKind::Integer,
             Self::Real(_) => ColumnKind::Real,
+            Self::Boolean(_) => ColumnKind::Boolean,
+            Self::Json(_) => ColumnKind::Json,
             Self::Picture(_) => ColumnKind::Picture,
+            Self::File(_) => ColumnKind::File,
+        }
+    }
+
+    /// The file in it, a picture or another.
+    pub fn file(&self) -> Option<&EncodedFile> {
+        match self {
+            Self::Picture(file) | Self::File(file) => Some(file),
+            _ => None,
         }
     }
 }
 
-/// The bytes of a picture's file, not yet decoded.
+/// The bytes of a file, not yet decoded.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EncodedPicture {
+pub struct EncodedFile {
     /// The file's name, with its extension, as error messages show it.
     pub name: String,
-    /// The file's content: PNG, JPEG, WebP or GIF.
+    /// The file's content; of a picture PNG, JPEG, WebP or GIF.
     pub bytes: Arc<[u8]>,
 }
 
@@ -64,8 +81,21 @@ pub enum ColumnKind {
     Integer,
     /// [`Field::Real`]
     Real,
+    /// [`Field::Boolean`]
+    Boolean,
+    /// [`Field::Json`]
+    Json,
     /// [`Field::Picture`]
     Picture,
+    /// [`Field::File`]
+    File,
+}
+
+impl ColumnKind {
+    /// Whether its fields are files, which cost far more to read than anything else.
+    pub fn is_file(self) -> bool {
+        matches!(self, Self::Picture | Self::File)
+    }
 }
 
 /// A column's name and kind.
@@ -97,7 +127,7 @@ impl Record {
     }
 
     /// The picture in a column.
-    pub fn picture(&self, column: &str) -> Option<&EncodedPicture> {
+    pub fn picture(&self, column: &str) -> Option<&EncodedFile> {
         match self.fields.get(column)? {
             Field::Picture(picture) => Some(picture),
             _ => None,

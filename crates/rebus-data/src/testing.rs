@@ -9,7 +9,7 @@ use std::{
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-use crate::{Collection, ColumnInfo, DataError, EncodedPicture, Field, Record, collection::schema::Schema};
+use crate::{Collection, ColumnInfo, DataError, EncodedFile, Field, Record, collection::schema::Schema};
 
 pub(crate) struct Memory {
     pub columns: Vec<ColumnInfo>,
@@ -24,7 +24,7 @@ impl Memory {
     pub fn new(records: Vec<Record>) -> Self {
         let mut schema = Schema::default();
         for (name, field) in records.iter().flat_map(|record| &record.fields) {
-            schema.observe(name, field.kind());
+            schema.observe(name, field);
         }
         let blocks = std::iter::once(0..records.len()).collect();
         Self { columns: schema.columns(), records, blocks, reads: AtomicUsize::new(0), delay: Duration::ZERO }
@@ -95,7 +95,7 @@ impl Collection for Memory {
 
     fn captions(&self, index: usize) -> Result<Record, DataError> {
         let mut record = self.records[index].clone();
-        record.fields.retain(|_, field| !matches!(field, Field::Picture(_)));
+        record.fields.retain(|_, field| !field.kind().is_file());
         Ok(record)
     }
 
@@ -116,17 +116,17 @@ pub(crate) fn record(key: &str, fields: &[(&str, Field)]) -> Record {
 
 /// A picture field.
 pub(crate) fn picture(name: &str, bytes: &[u8]) -> Field {
-    Field::Picture(EncodedPicture { name: name.to_string(), bytes: bytes.into() })
+    Field::Picture(EncodedFile { name: name.to_string(), bytes: bytes.into() })
 }
 
 /// A picture file of one colour, whose green grows from left to right so that a mirrored one differs.
-pub(crate) fn plain(width: u32, height: u32, red: u8) -> EncodedPicture {
+pub(crate) fn plain(width: u32, height: u32, red: u8) -> EncodedFile {
     let image = RgbImage::from_fn(width, height, |x, _| Rgb([red, 10 * x as u8, 0]));
     encoded("plain.png", &DynamicImage::ImageRgb8(image), ImageFormat::Png)
 }
 
-pub(crate) fn encoded(name: &str, image: &DynamicImage, format: ImageFormat) -> EncodedPicture {
+pub(crate) fn encoded(name: &str, image: &DynamicImage, format: ImageFormat) -> EncodedFile {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
-    EncodedPicture { name: name.into(), bytes: bytes.into_inner().into() }
+    EncodedFile { name: name.into(), bytes: bytes.into_inner().into() }
 }

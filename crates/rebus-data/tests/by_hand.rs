@@ -5,7 +5,7 @@
 //! With `REBUS_CONVERTED=FOLDER` the collection is also written there in all formats, for
 //! `tests/golden/check_converted.py`.
 
-use std::{path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use rebus_data::{Format, InspectOptions, OpenOptions, convert, inspect, open};
 
@@ -33,7 +33,9 @@ fn a_collection_opens_and_reads() {
             [(Format::Parquet, "set.parquet"), (Format::Webdataset, "shards"), (Format::Folder, "folder")]
         {
             let start = Instant::now();
-            let report = convert(&*collection, format, &out.join(name), &mut |_, _| {}).unwrap();
+            let report =
+                convert(&*collection, format, &out.join(name), &mut |_, _| ControlFlow::Continue(()))
+                    .unwrap();
             println!("converted in {:?}: {report:?}", start.elapsed());
         }
     }

@@ -1,9 +1,15 @@
 //! Collections written by the Python tools that own the formats (`tests/golden/make_data_fixtures.py`), and the
 //! repository's own emoji.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
-use rebus_data::{ColumnKind, Field, Format, InspectOptions, OpenOptions, Record, convert, inspect, open};
+use rebus_data::{
+    ColumnKind, EncodedFile, Field, Format, InspectOptions, OpenOptions, Record, convert, inspect, open,
+};
+use serde_json::json;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -23,14 +29,14 @@ fn parquet_by_datasets() {
     assert_eq!((collection.format(), collection.len()), ("parquet", 3));
     let kinds: Vec<_> =
         collection.columns().iter().map(|column| (column.name.as_str(), column.kind)).collect();
-    use ColumnKind::{Integer, List, Picture, Real, Text};
+    use ColumnKind::{Boolean, Integer, List, Picture, Real, Text};
     let wanted = [
         ("image", Picture),
         ("text", Text),
         ("keywords", List),
         ("label", Integer),
         ("score", Real),
-        ("good", Integer),
+        ("good", Boolean),
     ];
     assert_eq!(kinds, wanted);
     let red = collection.record(0).unwrap();
@@ -39,7 +45,7 @@ fn parquet_by_datasets() {
     assert_eq!((picture.name.as_str(), &picture.bytes[1..4]), ("red.png", &b"PNG"[..]));
     assert_eq!(red.text("text").as_deref(), Some("a red field"));
     assert_eq!(red.fields["keywords"], texts(&["red", "field"]));
-    assert_eq!(red.fields["good"], Field::Integer(1));
+    assert_eq!(red.fields["good"], Field::Boolean(true));
     let green = collection.record(1).unwrap();
     assert_eq!((&green.fields["keywords"], &green.fields["score"]), (&texts(&[]), &Field::Real(0.25)));
     let blue = collection.captions(2).unwrap();
@@ -59,6 +65,67 @@ fn parquet_by_pyarrow() {
     let third = collection.record(2).unwrap();
     assert_eq!((third.key.as_str(), &third.fields["label"]), ("pyarrow.parquet#2", &Field::Integer(3)));
     assert_eq!(third.fields["keywords"], texts(&["b", "c"]));
+}
+
+/// Lists of files alone are left out, with a warning.
+#[test]
+fn columns_that_are_no_texts_numbers_or_pictures_are_kept_by_all_formats() {
+    use ColumnKind::{Boolean, File, Json, Picture, Text};
+    let source = open(&fixture("nested.parquet"), &OpenOptions::default()).unwrap();
+    let kinds: Vec<_> = source.columns().iter().map(|column| (column.name.as_str(), column.kind)).collect();
+    let wanted = [
+        ("image", Picture),
+        ("boxes", Json),
+        ("embedding", Json),
+        ("taken", Text),
+        ("day", Text),
+        ("price", Text),
+        ("good", Boolean),
+        ("nothing", Text),
+        ("sound", File),
+        ("weights", File),
+        ("said", Json),
+    ];
+    assert_eq!(kinds, wanted);
+    let file = |name: &str, bytes: &[u8]| Field::File(EncodedFile { name: name.into(), bytes: bytes.into() });
+    let text = |text: &str| Field::Text(text.to_string());
+    let wanted = [
+        ("boxes", Field::Json(json!([{ "at": [0.0, 0.5], "label": 1 }, { "at": [] }]))),
+        ("embedding", Field::Json(json!([1.0, 2.5]))),
+        ("taken", text("2024-02-29T12:30:15.250")),
+        ("day", text("2024-02-29")),
+        ("price", text("12.50")),
+        ("good", Field::Boolean(true)),
+        ("sound", file("0.wav", b"RIFF-0")),
+        ("weights", file("nested.parquet#0", b"\x00\x01")),
+        ("said", Field::Json(json!({ "a": [1, "b"] }))),
+    ];
+    let mut first = source.whole(0).unwrap();
+    assert!(first.fields.shift_remove("image").is_some());
+    let expected = wanted.map(|(name, field)| (name.to_string(), field));
+    assert_eq!(first.fields.into_iter().collect::<Vec<_>>(), expected);
+    assert!(!source.record(0).unwrap().fields.contains_key("sound"));
+
+    let folder = tempfile::tempdir().unwrap();
+    for format in [Format::Parquet, Format::Webdataset, Format::Folder] {
+        let out = folder.path().join(format!("{format:?}"));
+        convert(&*source, format, &out, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let opened = open(&out, &OpenOptions::default()).unwrap();
+        for index in 0..3 {
+            let (mut found, given) = (opened.whole(index).unwrap(), source.whole(index).unwrap());
+            for (name, field) in given.fields {
+                let found = found.fields.swap_remove(&name);
+                match (field.file(), &found) {
+                    (Some(file), Some(found)) => {
+                        assert_eq!(found.file().unwrap().bytes, file.bytes, "{format:?} {name}");
+                        assert_eq!(found.kind(), field.kind());
+                    }
+                    _ => assert_eq!(found, Some(field), "{format:?} {name}"),
+                }
+            }
+            assert!(found.fields.is_empty(), "{format:?} {:?}", found.fields);
+        }
+    }
 }
 
 #[test]
@@ -92,7 +159,7 @@ fn the_emoji_are_the_same_in_every_format() {
         [(Format::Parquet, "set.parquet"), (Format::Webdataset, "shards"), (Format::Folder, "folder")]
     {
         let out = folder.path().join(name);
-        let report = convert(&*source, format, &out, &mut |_, _| {}).unwrap();
+        let report = convert(&*source, format, &out, &mut |_, _| ControlFlow::Continue(())).unwrap();
         assert_eq!((report.records, report.broken.len()), (200, 0));
         let opened = open(&out, &OpenOptions::default()).unwrap();
         for index in 0..200 {

@@ -115,6 +115,25 @@ impl Run {
         self.settings().exists() || self.checkpoints().exists()
     }
 
+    /// Whether a run can begin here, told before hours are spent on getting ready. Nothing is left behind.
+    ///
+    /// # Errors
+    /// A run has begun here, or nothing can be written here.
+    pub fn can_begin(&self) -> Result<(), TrainError> {
+        if self.exists() {
+            return Err(TrainError::HasRun { run: self.folder.clone() });
+        }
+        let here = std::path::absolute(&self.folder)?;
+        let there = here.ancestors().find(|folder| folder.exists()).unwrap_or(&here);
+        match tempfile::tempfile_in(there) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let message = format!("nothing can be written in {} ({})", there.display(), error.kind());
+                Err(std::io::Error::new(error.kind(), message).into())
+            }
+        }
+    }
+
     /// Makes the folder where it is absent, and keeps other trainers out of it.
     ///
     /// # Errors

@@ -43,8 +43,8 @@ pub fn train(options: &TrainOptions, observer: &mut dyn TrainObserver) -> Result
     let resume = options.start == Start::Resume;
     if resume {
         run.read()?;
-    } else if run.exists() {
-        return Err(TrainError::HasRun { run: options.run.clone() });
+    } else {
+        run.can_begin()?;
     }
     let prepared = match resume {
         true => prepare::resumed(options, &run)?,

@@ -1,5 +1,7 @@
 //! Cells of Arrow arrays as fields, and which columns of a schema become which fields.
 
+use std::sync::Arc;
+
 use arrow_array::{
     Array, BinaryArray, StructArray,
     cast::AsArray,
@@ -8,52 +10,71 @@ use arrow_array::{
         UInt32Type, UInt64Type,
     },
 };
-use arrow_schema::{DataType, Field as ArrowField};
+use arrow_json::writer::{EncoderOptions, make_encoder};
+use arrow_schema::{ArrowError, DataType, Field as ArrowField, extension::EXTENSION_TYPE_NAME_KEY};
+use serde_json::Value;
 
+use super::json;
 use crate::{ColumnKind, Field};
 
-/// A picture as it stands in a cell.
-pub(crate) struct PictureCell<'a> {
+/// What Arrow calls a text that is JSON.
+pub(crate) const JSON: &str = "arrow.json";
+
+/// A file as it stands in a cell.
+pub(crate) struct FileCell<'a> {
     /// The file's content, where it is inside.
     pub(crate) bytes: Option<&'a [u8]>,
     /// The file's name, where there is one.
     pub(crate) path: Option<&'a str>,
 }
 
-/// The kind of a column, `None` where no field can hold it.
+/// The kind of a column, `None` where no field can hold it: lists of files. Whether files are pictures, their type does
+/// not say; they are [`ColumnKind::File`] here.
 pub(crate) fn kind(field: &ArrowField) -> Option<ColumnKind> {
     Some(match field.data_type() {
+        DataType::Utf8 if is_json(field) => ColumnKind::Json,
         DataType::Utf8 => ColumnKind::Text,
-        DataType::Binary => ColumnKind::Picture,
+        DataType::Binary => ColumnKind::File,
         DataType::Struct(parts) if parts.find("bytes").is_some_and(|(_, part)| is_binary(part)) => {
-            ColumnKind::Picture
+            ColumnKind::File
         }
         DataType::List(item) if *item.data_type() == DataType::Utf8 => ColumnKind::List,
         DataType::Float32 | DataType::Float64 => ColumnKind::Real,
-        DataType::Boolean => ColumnKind::Integer,
+        DataType::Boolean => ColumnKind::Boolean,
         other if other.is_integer() => ColumnKind::Integer,
+        // Times, dates, decimal numbers: as they are written, to the last digit.
+        other if !other.is_nested() && !holds_bytes(other) => ColumnKind::Text,
+        other if !holds_bytes(other) => ColumnKind::Json,
         _ => return None,
     })
 }
 
-/// The field in a row of a column that holds no pictures.
-pub(crate) fn field(column: &dyn Array, row: usize) -> Option<Field> {
-    if column.is_null(row) {
-        return None;
+/// The field in a row of a column that holds no files.
+///
+/// # Errors
+/// A value has no JSON, or a text that is called JSON is none.
+pub(crate) fn field(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> Result<Option<Field>, String> {
+    if column.is_null(row) || *column.data_type() == DataType::Null {
+        return Ok(None);
     }
     macro_rules! integer {
         ($type:ty) => {
             Field::Integer(i64::from(column.as_primitive::<$type>().value(row)))
         };
     }
-    Some(match column.data_type() {
-        DataType::Utf8 => Field::Text(column.as_string::<i32>().value(row).to_string()),
-        DataType::List(_) => {
-            let items = column.as_list::<i32>().value(row);
-            let items = items.as_string_opt::<i32>()?;
-            Field::List(items.iter().flatten().map(str::to_string).collect())
+    Ok(Some(match column.data_type() {
+        DataType::Utf8 => {
+            let text = column.as_string::<i32>().value(row);
+            match is_json(info) {
+                true => return value(text.as_bytes()).map(json::field),
+                false => Field::Text(text.to_string()),
+            }
         }
-        DataType::Boolean => Field::Integer(i64::from(column.as_boolean().value(row))),
+        DataType::List(item) if *item.data_type() == DataType::Utf8 => {
+            let items = column.as_list::<i32>().value(row);
+            Field::List(items.as_string::<i32>().iter().flatten().map(str::to_string).collect())
+        }
+        DataType::Boolean => Field::Boolean(column.as_boolean().value(row)),
         DataType::Int8 => integer!(Int8Type),
         DataType::Int16 => integer!(Int16Type),
         DataType::Int32 => integer!(Int32Type),
@@ -68,22 +89,64 @@ pub(crate) fn field(column: &dyn Array, row: usize) -> Option<Field> {
         }
         DataType::Float32 => Field::Real(f64::from(column.as_primitive::<Float32Type>().value(row))),
         DataType::Float64 => Field::Real(column.as_primitive::<Float64Type>().value(row)),
-        _ => return None,
-    })
+        other => {
+            let written = written(info, column, row).map_err(|error| error.to_string())?;
+            if other.is_nested() {
+                Field::Json(value(&written)?)
+            } else {
+                let text = value(&written).ok().filter(Value::is_string).map(json::plain);
+                Field::Text(text.unwrap_or_else(|| String::from_utf8_lossy(&written).into_owned()))
+            }
+        }
+    }))
 }
 
-/// The picture in a row, of a plain binary column or a struct of `bytes` and `path`.
-pub(crate) fn picture(column: &dyn Array, row: usize) -> Option<PictureCell<'_>> {
+/// A cell as JSON writes it.
+fn written(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> Result<Vec<u8>, ArrowError> {
+    let options = EncoderOptions::default();
+    let mut written = Vec::new();
+    make_encoder(info, column, &options)?.encode(row, &mut written);
+    Ok(written)
+}
+
+fn value(text: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(text).map_err(|error| format!("not JSON ({error})"))
+}
+
+fn is_json(field: &ArrowField) -> bool {
+    field.metadata().get(EXTENSION_TYPE_NAME_KEY).is_some_and(|name| name == JSON)
+}
+
+/// Whether anything in it is bytes.
+fn holds_bytes(data_type: &DataType) -> bool {
+    use DataType::*;
+    match data_type {
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) | Union(..) => true,
+        List(item)
+        | LargeList(item)
+        | FixedSizeList(item, _)
+        | ListView(item)
+        | LargeListView(item)
+        | Map(item, _) => holds_bytes(item.data_type()),
+        Struct(parts) => parts.iter().any(|part| holds_bytes(part.data_type())),
+        Dictionary(_, value) => holds_bytes(value),
+        RunEndEncoded(_, value) => holds_bytes(value.data_type()),
+        _ => false,
+    }
+}
+
+/// The file in a row, of a plain binary column or a struct of `bytes` and `path`.
+pub(crate) fn file(column: &dyn Array, row: usize) -> Option<FileCell<'_>> {
     if column.is_null(row) {
         return None;
     }
     if let Some(binary) = column.as_binary_opt::<i32>() {
-        return Some(PictureCell { bytes: Some(binary.value(row)), path: None });
+        return Some(FileCell { bytes: Some(binary.value(row)), path: None });
     }
     let parts = column.as_any().downcast_ref::<StructArray>()?;
     let bytes = parts.column_by_name("bytes")?.as_any().downcast_ref::<BinaryArray>()?;
     let path = parts.column_by_name("path").and_then(|path| path.as_string_opt::<i32>());
-    Some(PictureCell {
+    Some(FileCell {
         bytes: bytes.is_valid(row).then(|| bytes.value(row)),
         path: path.and_then(|path| path.is_valid(row).then(|| path.value(row))),
     })

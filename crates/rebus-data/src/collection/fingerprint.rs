@@ -26,7 +26,9 @@ pub(crate) fn fingerprint(
                 }
                 Field::Integer(value) => number(&mut hasher, *value as u64),
                 Field::Real(value) => number(&mut hasher, value.to_bits()),
-                Field::Picture(picture) => number(&mut hasher, picture.bytes.len() as u64),
+                Field::Boolean(value) => number(&mut hasher, u64::from(*value)),
+                Field::Json(value) => part(&mut hasher, value.to_string().as_bytes()),
+                Field::Picture(file) | Field::File(file) => number(&mut hasher, file.bytes.len() as u64),
             }
         }
         number(&mut hasher, size(index));

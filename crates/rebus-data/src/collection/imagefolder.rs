@@ -12,12 +12,12 @@ use indexmap::IndexMap;
 
 use super::{
     check_index,
-    files::{Files, safe_name},
+    files::{Files, is_picture, safe_name},
     fingerprint::fingerprint,
     metadata::{Table, line_error},
     single_blocks,
 };
-use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedFile, Field, Record};
 
 /// The metadata files that are looked for.
 pub(crate) const METADATA: [&str; 2] = ["metadata.jsonl", "metadata.csv"];
@@ -38,8 +38,8 @@ pub(crate) struct ImageFolder {
 enum Role {
     /// A column of its own.
     Value(String),
-    /// Names of pictures, which become the column.
-    Picture(String),
+    /// Names of files, which become the column.
+    File(String, ColumnKind),
 }
 
 impl ImageFolder {
@@ -54,13 +54,13 @@ impl ImageFolder {
         let roles: Vec<Role> = found
             .iter()
             .enumerate()
-            .map(|(number, column)| match picture_column(&column.name) {
-                Some(name)
-                    if column.kind == ColumnKind::Text && names_pictures(&table, number, &files, name) =>
-                {
-                    Role::Picture(name.to_string())
+            .map(|(number, column)| {
+                let named = file_column(&column.name).filter(|_| column.kind == ColumnKind::Text);
+                let file = named.and_then(|name| Some((name, file_kind(&table, number, &files, name)?)));
+                match file {
+                    Some((name, kind)) => Role::File(name.to_string(), kind),
+                    None => Role::Value(column.name.clone()),
                 }
-                _ => Role::Value(column.name.clone()),
             })
             .collect();
         let mut seen: HashMap<String, usize> = HashMap::with_capacity(table.rows.len());
@@ -68,9 +68,11 @@ impl ImageFolder {
         for row in &mut table.rows {
             let mut first = None;
             for (cell, role) in row.cells.iter_mut().zip(&roles) {
-                if let (Role::Picture(_), Some(Field::Text(name))) = (role, cell) {
+                if let (Role::File(_, kind), Some(Field::Text(name))) = (role, cell) {
                     *name = safe_name(name, &file)?;
-                    first.get_or_insert_with(|| name.clone());
+                    if *kind == ColumnKind::Picture {
+                        first.get_or_insert_with(|| name.clone());
+                    }
                 }
             }
             let name = first.ok_or_else(|| {
@@ -86,26 +88,25 @@ impl ImageFolder {
             .zip(&roles)
             .map(|(column, role)| match role {
                 Role::Value(_) => column.clone(),
-                Role::Picture(name) => ColumnInfo { name: name.clone(), kind: ColumnKind::Picture },
+                Role::File(name, kind) => ColumnInfo { name: name.clone(), kind: *kind },
             })
             .collect();
         Ok(Self { location: location.to_path_buf(), files, table, keys, columns, roles })
     }
 
-    /// Fields of a record; `picture` says what becomes of a picture's name.
-    fn fields(
-        &self,
-        index: usize,
-        picture: impl Fn(&str) -> Result<Option<Field>, DataError>,
-    ) -> Result<Record, DataError> {
+    /// A record with the files of some kinds.
+    fn read(&self, index: usize, kinds: &[ColumnKind]) -> Result<Record, DataError> {
         check_index(index, self.len())?;
         let mut fields = IndexMap::new();
         for (cell, role) in self.table.rows[index].cells.iter().zip(&self.roles) {
             match (role, cell) {
-                (Role::Picture(column), Some(Field::Text(name))) => {
-                    if let Some(field) = picture(name)? {
-                        fields.insert(column.clone(), field);
-                    }
+                (Role::File(column, kind), Some(Field::Text(name))) if kinds.contains(kind) => {
+                    let file = EncodedFile { name: name.clone(), bytes: Arc::from(self.files.read(name)?) };
+                    let field = match kind {
+                        ColumnKind::Picture => Field::Picture(file),
+                        _ => Field::File(file),
+                    };
+                    fields.insert(column.clone(), field);
                 }
                 (Role::Value(column), Some(field)) => drop(fields.insert(column.clone(), field.clone())),
                 _ => {}
@@ -133,14 +134,15 @@ impl Collection for ImageFolder {
     }
 
     fn record(&self, index: usize) -> Result<Record, DataError> {
-        self.fields(index, |name| {
-            let bytes = Arc::from(self.files.read(name)?);
-            Ok(Some(Field::Picture(EncodedPicture { name: name.to_string(), bytes })))
-        })
+        self.read(index, &[ColumnKind::Picture])
+    }
+
+    fn whole(&self, index: usize) -> Result<Record, DataError> {
+        self.read(index, &[ColumnKind::Picture, ColumnKind::File])
     }
 
     fn captions(&self, index: usize) -> Result<Record, DataError> {
-        self.fields(index, |_| Ok(None))
+        self.read(index, &[])
     }
 
     fn blocks(&self) -> Vec<Range<usize>> {
@@ -152,7 +154,7 @@ impl Collection for ImageFolder {
             let cells = self.table.rows[index].cells.iter().zip(&self.roles);
             cells
                 .map(|cell| match cell {
-                    (Some(Field::Text(name)), Role::Picture(_)) => self.files.size(name).unwrap_or(0),
+                    (Some(Field::Text(name)), Role::File(..)) => self.files.size(name).unwrap_or(0),
                     _ => 0,
                 })
                 .sum()
@@ -160,8 +162,8 @@ impl Collection for ImageFolder {
     }
 }
 
-/// The picture column that a column of names stands for.
-fn picture_column(name: &str) -> Option<&str> {
+/// The column of files that a column of names stands for.
+fn file_column(name: &str) -> Option<&str> {
     if name == "file_name" {
         Some("image")
     } else {
@@ -169,10 +171,18 @@ fn picture_column(name: &str) -> Option<&str> {
     }
 }
 
-/// `file_name` always names pictures; `original_file_name` may be no more than a note, so its first value is tried.
-fn names_pictures(table: &Table, number: usize, files: &Files, column: &str) -> bool {
-    let first = table.rows.iter().find_map(|row| row.cells.get(number)?.as_ref());
-    column == "image" || matches!(first, Some(Field::Text(name)) if files.size(name).is_some())
+/// What a column of names stands for, `None` for a mere text. `file_name` always names pictures; `original_file_name` may
+/// be no more than a note, so its first value is tried.
+fn file_kind(table: &Table, number: usize, files: &Files, column: &str) -> Option<ColumnKind> {
+    if column == "image" {
+        return Some(ColumnKind::Picture);
+    }
+    match table.rows.iter().find_map(|row| row.cells.get(number)?.as_ref())? {
+        Field::Text(name) if files.size(name).is_some() => {
+            Some(if is_picture(name) { ColumnKind::Picture } else { ColumnKind::File })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -194,9 +204,9 @@ mod tests {
 
     #[test]
     fn columns_of_all_kinds_and_several_pictures_a_row() {
-        let metadata = r#"{"file_name": "a/1.png", "text": "one", "keywords": ["x", "y"], "label": 3, "mask_file_name": "m.png", "original_file_name": "IMG.JPG"}
+        let metadata = r#"{"file_name": "a/1.png", "text": "one", "keywords": ["x", "y"], "label": 3, "mask_file_name": "m.png", "sound_file_name": "s.wav", "box": [1, 2.5], "good": true, "original_file_name": "IMG.JPG"}
 {"file_name": "2.png", "text": null, "score": 0.5}"#;
-        let (_folder, opened) = folder(metadata, &["a/1.png", "2.png", "m.png"]);
+        let (_folder, opened) = folder(metadata, &["a/1.png", "2.png", "m.png", "s.wav"]);
         let opened = opened.unwrap();
         let first = opened.record(0).unwrap();
         assert_eq!(first.key, "a/1.png");
@@ -204,6 +214,11 @@ mod tests {
         assert_eq!(&*first.picture("mask").unwrap().bytes, b"m.png");
         assert_eq!(first.text("keywords").unwrap(), "x, y");
         assert_eq!(first.text("original_file_name").unwrap(), "IMG.JPG");
+        assert_eq!(first.fields["box"], Field::Json(serde_json::json!([1, 2.5])));
+        assert_eq!(first.fields["good"], Field::Boolean(true));
+        assert!(!first.fields.contains_key("sound"), "files that are no pictures are read on demand");
+        let whole = opened.whole(0).unwrap();
+        assert!(matches!(&whole.fields["sound"], Field::File(file) if &*file.bytes == b"s.wav"));
         let second = opened.captions(1).unwrap();
         assert_eq!(second.fields.keys().collect::<Vec<_>>(), ["score"]);
         assert!(opened.record(2).is_err());

@@ -44,7 +44,7 @@ impl Table {
     fn push(&mut self, line: u64, fields: impl IntoIterator<Item = (String, Field)>) {
         let mut cells = Vec::new();
         for (name, field) in fields {
-            let number = self.schema.observe(&name, field.kind());
+            let number = self.schema.observe(&name, &field);
             if cells.len() <= number {
                 cells.resize(number + 1, None);
             }

@@ -16,6 +16,7 @@ mod metadata;
 mod open;
 mod parquet;
 mod pictures;
+mod rows;
 pub(crate) mod schema;
 mod webdataset;
 
@@ -44,13 +45,21 @@ pub trait Collection: Send + Sync {
     /// The columns that at least one record has, in the order of the source.
     fn columns(&self) -> &[ColumnInfo];
 
-    /// Reads one record, its pictures included.
+    /// Reads one record, its pictures included; files that are no pictures are absent.
     ///
     /// # Errors
     /// The record's file is missing, unreadable or broken; the error names it.
     fn record(&self, index: usize) -> Result<Record, DataError>;
 
-    /// Reads one record without its pictures, which is far cheaper where they are files of their own.
+    /// Reads one record with all that it has: files that are no pictures, too.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    fn whole(&self, index: usize) -> Result<Record, DataError> {
+        self.record(index)
+    }
+
+    /// Reads one record without its files, which is far cheaper where they are files of their own.
     ///
     /// # Errors
     /// As [`record`](Self::record).

@@ -1,6 +1,6 @@
 //! Parquet files as Hugging Face `datasets` writes them: a picture is a struct of `bytes` and `path`, or a plain
-//! binary column. Row groups are decoded when they are needed and a few are kept; the collection itself is never in
-//! memory. Where no column holds texts, the names of the first column of class labels are the captions.
+//! binary column, as another file is, such as a sound; what the writer says, and else the first values, tell which.
+//! Row groups are decoded when they are needed and a few are kept; the collection itself is never in memory. Where no column holds texts, the names of the first column of class labels are the captions.
 
 use std::{
     ops::Range,
@@ -11,18 +11,20 @@ use std::{
 use arrow_array::{Array, RecordBatch};
 use indexmap::IndexMap;
 use parquet::{
-    arrow::{
-        ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
-    },
+    arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
     file::metadata::{ParquetMetaData, ParquetStatisticsPolicy},
 };
 
 use super::{
-    cache::Cache, cells, check_index, classes::in_words, files::Files, fingerprint::fingerprint,
+    cache::Cache,
+    cells, check_index,
+    classes::in_words,
+    files::Files,
+    fingerprint::fingerprint,
+    rows::{Rows, broken, decode, file, holds_pictures},
     schema::Schema,
 };
-use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedFile, Field, Record};
 
 /// The column that class labels' names make.
 const TEXT: &str = "text";
@@ -38,8 +40,17 @@ pub(crate) struct Parquet {
     columns: Vec<ColumnInfo>,
     schema: Schema,
     classes: Option<ClassNames>,
-    whole: Cache<Vec<RecordBatch>>,
     texts: Cache<Vec<RecordBatch>>,
+    pictures: Cache<Vec<RecordBatch>>,
+    whole: Cache<Vec<RecordBatch>>,
+}
+
+/// How much of a row is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Texts,
+    Pictures,
+    Whole,
 }
 
 /// The column of class labels, and the name of each label.
@@ -91,8 +102,9 @@ impl Parquet {
             columns: Vec::new(),
             schema: Schema::default(),
             classes: None,
-            whole: Cache::new(cache_bytes),
             texts: Cache::new(cache_bytes / 4),
+            pictures: Cache::new(cache_bytes),
+            whole: Cache::new(cache_bytes),
         };
         let mut rows = 0;
         for path in paths {
@@ -101,7 +113,7 @@ impl Parquet {
         if opened.schema.columns().iter().any(|column| column.kind == ColumnKind::Text) {
             opened.classes = None;
         } else if opened.classes.is_some() {
-            opened.schema.observe(TEXT, ColumnKind::Text);
+            opened.schema.declare(TEXT, ColumnKind::Text);
         }
         opened.columns = opened.schema.columns();
         Ok(opened)
@@ -117,17 +129,25 @@ impl Parquet {
         let metadata =
             ArrowReaderMetadata::load(&file(&path)?, options).map_err(|error| broken(&path, error))?;
         let features = features(metadata.metadata());
-        // Columns that the writer calls sounds look as pictures do.
-        let sounds: Vec<&String> = of_type(&features, "Audio").map(|(name, _)| name).collect();
         self.classes = self.classes.take().or_else(|| {
             let (column, feature) = of_type(&features, "ClassLabel").next()?;
             let names = feature["names"].as_array()?.iter();
             let names = names.map(|name| in_words(name.as_str().unwrap_or_default())).collect();
             Some(ClassNames { column: column.clone(), names })
         });
-        for field in metadata.schema().fields() {
-            match cells::kind(field).filter(|_| !sounds.contains(&field.name())) {
-                Some(kind) => drop(self.schema.observe(field.name(), kind)),
+        for (number, field) in metadata.schema().fields().iter().enumerate() {
+            match cells::kind(field) {
+                Some(ColumnKind::File) => {
+                    let said = features.get(field.name()).and_then(|feature| feature["_type"].as_str());
+                    let pictures = match said {
+                        Some("Image") => true,
+                        Some("Audio" | "Video" | "Pdf") => false,
+                        _ => holds_pictures(&path, &metadata, number)?,
+                    };
+                    let kind = if pictures { ColumnKind::Picture } else { ColumnKind::File };
+                    self.schema.declare(field.name(), kind);
+                }
+                Some(kind) => self.schema.declare(field.name(), kind),
                 None => tracing::warn!(
                     "{}: column `{}` of type {} is left out",
                     path.display(),
@@ -165,36 +185,34 @@ impl Parquet {
     }
 
     /// A part's rows, decoded.
-    fn decode(&self, part: &Part, pictures: bool) -> Result<Vec<RecordBatch>, DataError> {
+    fn decode(&self, part: &Part, depth: Depth) -> Result<Vec<RecordBatch>, DataError> {
         let source = &self.files[part.file];
-        let fail = |error: parquet::errors::ParquetError| broken(&source.path, error);
         let wanted = source.metadata.schema().fields().iter().enumerate().filter_map(|(number, field)| {
             let (_, kind) = self.schema.get(field.name())?;
             cells::kind(field)?;
-            (pictures || kind != ColumnKind::Picture).then_some(number)
+            let least = match kind {
+                ColumnKind::File => Depth::Whole,
+                ColumnKind::Picture => Depth::Pictures,
+                _ => Depth::Texts,
+            };
+            (depth >= least).then_some(number)
         });
-        let mask = ProjectionMask::roots(source.metadata.parquet_schema(), wanted);
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file(&source.path)?, source.metadata.clone());
-        let reader = builder
-            .with_row_groups(vec![part.group])
-            .with_projection(mask)
-            .with_offset(part.skip)
-            .with_limit(part.rows.len())
-            .with_batch_size(part.rows.len().min(1024))
-            .build()
-            .map_err(fail)?;
-        reader.collect::<Result<_, _>>().map_err(|error| fail(error.into()))
+        let rows = Rows { group: part.group, skip: part.skip, count: part.rows.len() };
+        decode(&source.path, &source.metadata, wanted, rows)
     }
 
-    /// The fields of a row; pictures only where they are asked for.
-    fn read(&self, index: usize, pictures: bool) -> Result<Record, DataError> {
+    /// The fields of a row as deep as asked for.
+    fn read(&self, index: usize, depth: Depth) -> Result<Record, DataError> {
         let number = self.part(index)?;
         let part = &self.parts[number];
         let source = &self.files[part.file];
-        let cache = if pictures { &self.whole } else { &self.texts };
+        let cache = match depth {
+            Depth::Texts => &self.texts,
+            Depth::Pictures => &self.pictures,
+            Depth::Whole => &self.whole,
+        };
         let size = |batches: &Vec<RecordBatch>| batches.iter().map(RecordBatch::get_array_memory_size).sum();
-        let batches = cache.get(number, || self.decode(part, pictures), size)?;
+        let batches = cache.get(number, || self.decode(part, depth), size)?;
         let key = format!("{}#{}", source.name, index - source.first);
         let mut row = index - part.rows.start;
         let mut fields = IndexMap::new();
@@ -205,8 +223,12 @@ impl Parquet {
             }
             for (info, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
                 let field = match self.schema.get(info.name()) {
-                    Some((_, ColumnKind::Picture)) => picture(&**column, row, source, &key)?,
-                    _ => cells::field(&**column, row),
+                    Some((_, kind)) if kind.is_file() => file_field(&**column, row, source, &key, kind)?,
+                    _ => cells::field(info, &**column, row).map_err(|reason| DataError::BrokenFile {
+                        name: format!("{}, row {}", info.name(), index - source.first),
+                        place: source.path.clone(),
+                        reason,
+                    })?,
                 };
                 if let Some(field) = field {
                     fields.insert(info.name().clone(), self.schema.fit(info.name(), field));
@@ -225,9 +247,15 @@ impl Parquet {
     }
 }
 
-/// The picture in a cell, from the file beside the Parquet file where the cell has only its path.
-fn picture(column: &dyn Array, row: usize, source: &Source, key: &str) -> Result<Option<Field>, DataError> {
-    let Some(cell) = cells::picture(column, row) else { return Ok(None) };
+/// The file in a cell, from the file beside the Parquet file where the cell has only its path.
+fn file_field(
+    column: &dyn Array,
+    row: usize,
+    source: &Source,
+    key: &str,
+    kind: ColumnKind,
+) -> Result<Option<Field>, DataError> {
+    let Some(cell) = cells::file(column, row) else { return Ok(None) };
     let bytes = match (cell.bytes, cell.path) {
         (Some(bytes), _) => Arc::from(bytes),
         (None, Some(path)) => {
@@ -236,8 +264,8 @@ fn picture(column: &dyn Array, row: usize, source: &Source, key: &str) -> Result
         }
         (None, None) => return Ok(None),
     };
-    let name = cell.path.unwrap_or(key).to_string();
-    Ok(Some(Field::Picture(EncodedPicture { name, bytes })))
+    let file = EncodedFile { name: cell.path.unwrap_or(key).to_string(), bytes };
+    Ok(Some(if kind == ColumnKind::Picture { Field::Picture(file) } else { Field::File(file) }))
 }
 
 /// The bytes of a row group's pictures before compression, which tell collections apart without reading them.
@@ -271,14 +299,6 @@ fn of_type<'a>(
     features.iter().filter(move |(_, feature)| feature["_type"] == kind)
 }
 
-fn file(path: &Path) -> Result<std::fs::File, DataError> {
-    Ok(fs_err::File::open(path)?.into_parts().0)
-}
-
-fn broken(path: &Path, error: parquet::errors::ParquetError) -> DataError {
-    DataError::BrokenContainer { file: path.to_path_buf(), format: "Parquet", reason: error.to_string() }
-}
-
 impl Collection for Parquet {
     fn location(&self) -> &Path {
         &self.location
@@ -297,11 +317,15 @@ impl Collection for Parquet {
     }
 
     fn record(&self, index: usize) -> Result<Record, DataError> {
-        self.read(index, true)
+        self.read(index, Depth::Pictures)
+    }
+
+    fn whole(&self, index: usize) -> Result<Record, DataError> {
+        self.read(index, Depth::Whole)
     }
 
     fn captions(&self, index: usize) -> Result<Record, DataError> {
-        self.read(index, false)
+        self.read(index, Depth::Texts)
     }
 
     fn blocks(&self) -> Vec<Range<usize>> {
@@ -406,7 +430,7 @@ mod tests {
         let path = folder.path().join("a.parquet");
         let numbers = |from: i64| Arc::new(Int64Array::from_iter_values(from..from + 1000)) as ArrayRef;
         let pixels: Vec<String> = (0..1000).map(|number| format!("{number}").repeat(100)).collect();
-        let cells: Vec<_> = pixels.iter().map(|pixels| (Some(pixels.as_bytes()), None)).collect();
+        let cells: Vec<_> = pixels.iter().map(|pixels| (Some(pixels.as_bytes()), Some("x.png"))).collect();
         write(&path, vec![("image", images(&cells)), ("n", numbers(0))]);
         let other = folder.path().join("b.parquet");
         write(&other, vec![("n", numbers(1000)), ("image", images(&cells))]);

@@ -9,7 +9,7 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{check_index, files::Files, fingerprint::fingerprint, single_blocks};
-use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedFile, Field, Record};
 
 /// Pictures by name; the readers of captions and classes add to it.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Collection for Pictures {
         let mut record = self.captions(index)?;
         let name = self.names[index].clone();
         let bytes = Arc::from(self.files.read(&name)?);
-        record.fields.insert("image".to_string(), Field::Picture(EncodedPicture { name, bytes }));
+        record.fields.insert("image".to_string(), Field::Picture(EncodedFile { name, bytes }));
         Ok(record)
     }
 

@@ -2,86 +2,137 @@
 
 use indexmap::IndexMap;
 
+use serde_json::Value;
+
+use super::json;
 use crate::{ColumnInfo, ColumnKind, Field};
 
 /// The columns seen so far.
 ///
-/// Where values of one column differ in kind, the column takes the widest, in the order integer, real, text, list:
-/// a column with `1` and `2.5` is real, one with `"cat"` and `["cat", "dog"]` holds lists.
+/// Where values of one column differ in kind, it is of a kind in which all can be said: a column with `1` and `2.5` is
+/// real, one with `"cat"` and `["cat", "dog"]` holds lists, one with `true` and `1` holds JSON. Texts and lists take in
+/// anything, so that one odd value does not cost a collection its captions.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Schema(IndexMap<String, ColumnKind>);
+pub(crate) struct Schema(IndexMap<String, Seen>);
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    kind: ColumnKind,
+    /// All its values are empty lists, which are texts no more than numbers.
+    empty: bool,
+}
 
 impl Schema {
+    /// Takes note of a column and its kind.
+    pub(crate) fn declare(&mut self, name: &str, kind: ColumnKind) {
+        self.note(name, Seen { kind, empty: false });
+    }
+
     /// Takes note of a value and returns its column's number.
-    pub(crate) fn observe(&mut self, name: &str, kind: ColumnKind) -> usize {
+    pub(crate) fn observe(&mut self, name: &str, field: &Field) -> usize {
+        let empty = matches!(field, Field::List(items) if items.is_empty());
+        self.note(name, Seen { kind: field.kind(), empty })
+    }
+
+    fn note(&mut self, name: &str, seen: Seen) -> usize {
         match self.0.get_full_mut(name) {
             Some((number, _, known)) => {
-                *known = wider(*known, kind);
+                *known = known.with(seen);
                 number
             }
-            None => self.0.insert_full(name.to_string(), kind).0,
+            None => self.0.insert_full(name.to_string(), seen).0,
         }
     }
 
     /// The number and kind of a column.
     pub(crate) fn get(&self, name: &str) -> Option<(usize, ColumnKind)> {
-        self.0.get_full(name).map(|(number, _, kind)| (number, *kind))
+        self.0.get_full(name).map(|(number, _, seen)| (number, seen.kind))
     }
 
     /// The value in its column's kind.
     pub(crate) fn fit(&self, name: &str, field: Field) -> Field {
         match self.0.get(name) {
-            Some(kind) => fit(field, *kind),
+            Some(seen) => fit(field, seen.kind),
             None => field,
         }
     }
 
     /// Names and kinds, in the order in which they were seen.
     pub(crate) fn columns(&self) -> Vec<ColumnInfo> {
-        self.0.iter().map(|(name, kind)| ColumnInfo { name: name.clone(), kind: *kind }).collect()
+        self.0.iter().map(|(name, seen)| ColumnInfo { name: name.clone(), kind: seen.kind }).collect()
+    }
+}
+
+impl Seen {
+    /// What holds both.
+    fn with(self, other: Self) -> Self {
+        use ColumnKind::{File, Integer, Json, List, Picture, Real, Text};
+        match (self, other) {
+            (Self { empty: true, .. }, Self { kind: List | Json, .. }) => return other,
+            (Self { kind: List | Json, .. }, Self { empty: true, .. }) => return self,
+            _ => {}
+        }
+        let (a, b) = (self.kind, other.kind);
+        let kind = match [Picture, File, List, Text].into_iter().find(|kind| a == *kind || b == *kind) {
+            Some(kind) => kind,
+            None if a == b => a,
+            None if matches!((a, b), (Integer, Real) | (Real, Integer)) => Real,
+            None => Json,
+        };
+        Self { kind, empty: false }
     }
 }
 
 /// The value in a wider kind; a value that does not fit stays as it is.
 pub(crate) fn fit(field: Field, kind: ColumnKind) -> Field {
-    match (kind, field) {
-        (ColumnKind::Real, Field::Integer(value)) => Field::Real(value as f64),
-        (ColumnKind::Text, Field::Integer(value)) => Field::Text(value.to_string()),
-        (ColumnKind::Text, Field::Real(value)) => Field::Text(value.to_string()),
-        (ColumnKind::List, Field::Text(text)) => Field::List(vec![text]),
-        (ColumnKind::List, Field::Integer(value)) => Field::List(vec![value.to_string()]),
-        (ColumnKind::List, Field::Real(value)) => Field::List(vec![value.to_string()]),
-        (_, field) => field,
-    }
-}
-
-fn wider(a: ColumnKind, b: ColumnKind) -> ColumnKind {
-    let rank = |kind| match kind {
-        ColumnKind::Integer => 0,
-        ColumnKind::Real => 1,
-        ColumnKind::Text => 2,
-        ColumnKind::List => 3,
-        ColumnKind::Picture => 4,
+    let said = match kind {
+        _ if field.kind() == kind => return field,
+        ColumnKind::Text | ColumnKind::List | ColumnKind::Json => json::value(&field),
+        _ => None,
     };
-    if rank(a) >= rank(b) { a } else { b }
+    match (kind, field, said) {
+        (ColumnKind::Real, Field::Integer(value), _) => Field::Real(value as f64),
+        (ColumnKind::Text, _, Some(value)) => Field::Text(json::plain(value)),
+        (ColumnKind::List, _, Some(Value::Array(items))) => {
+            Field::List(items.into_iter().map(json::plain).collect())
+        }
+        (ColumnKind::List, _, Some(value)) => Field::List(vec![json::plain(value)]),
+        (ColumnKind::Json, _, Some(value)) => Field::Json(value),
+        (_, field, _) => field,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn a_column_takes_the_widest_kind_and_its_values_follow() {
+    fn a_column_takes_a_kind_that_holds_all_and_its_values_follow() {
+        use ColumnKind::{Json, List, Real, Text};
+        let text = |text: &str| Field::Text(text.to_string());
+        let list = |items: &[&str]| Field::List(items.iter().map(|item| item.to_string()).collect());
+        let boxed = || Field::Json(json!([1, {"a": 2}]));
+        let cases = [
+            (vec![Field::Integer(1), Field::Real(2.5)], Real, Field::Real(1.0)),
+            (vec![text("cat"), list(&[])], List, list(&["cat"])),
+            (vec![Field::Boolean(true), Field::Integer(1)], Json, Field::Json(json!(true))),
+            (vec![Field::Boolean(true), text("yes")], Text, text("true")),
+            (vec![boxed(), list(&["a"])], List, list(&["1", "{\"a\":2}"])),
+            (vec![boxed(), list(&[])], Json, boxed()),
+            (vec![list(&[]), boxed()], Json, Field::Json(json!([]))),
+            (vec![list(&[]), list(&["a"]), boxed()], List, list(&[])),
+        ];
         let mut schema = Schema::default();
-        for field in [Field::Integer(1), Field::Real(2.5)] {
-            schema.observe("score", field.kind());
+        for (number, (fields, kind, first)) in cases.into_iter().enumerate() {
+            let name = number.to_string();
+            for field in &fields {
+                assert_eq!(schema.observe(&name, field), number);
+            }
+            assert_eq!(schema.get(&name), Some((number, kind)), "{fields:?}");
+            assert_eq!(schema.fit(&name, fields[0].clone()), first);
         }
-        for field in [Field::Text("cat".into()), Field::List(vec![])] {
-            schema.observe("words", field.kind());
-        }
-        assert_eq!(schema.fit("score", Field::Integer(1)), Field::Real(1.0));
-        assert_eq!(schema.fit("words", Field::Text("cat".into())), Field::List(vec!["cat".into()]));
-        let names: Vec<_> = schema.columns().into_iter().map(|column| column.name).collect();
-        assert_eq!(names, ["score", "words"]);
+        assert_eq!(schema.columns()[7].name, "7");
     }
 }

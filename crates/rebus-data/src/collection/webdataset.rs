@@ -1,6 +1,7 @@
 //! WebDataset shards: tar archives whose members of one stem are one record. `key.png` is the picture, `key.txt` the
 //! column `text`, `key.cls` the column `label`, the fields of the object in `key.json` are columns.
-//! `key.NAME.png` is a picture in a column of its own, `key.NAME.txt` a text.
+//! `key.NAME.png` is a picture in a column of its own, `key.NAME.txt` a text. Any other member is a file: `key.wav` in the
+//! column `wav`, `key.NAME.wav` in the column NAME.
 
 use std::{
     collections::HashSet,
@@ -19,7 +20,7 @@ use super::{
     json,
     schema::Schema,
 };
-use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedPicture, Field, Record};
+use crate::{Collection, ColumnInfo, ColumnKind, DataError, EncodedFile, Field, Record};
 
 /// Indexed shards.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ enum Part {
     Text(String),
     Label,
     Picture(String),
+    File(String),
 }
 
 impl WebDataset {
@@ -99,13 +101,15 @@ impl WebDataset {
         let mut schema = Schema::default();
         for sample in &self.samples {
             for member in &sample.members {
-                if let Part::Picture(column) = &member.part {
-                    schema.observe(column, ColumnKind::Picture);
+                match &member.part {
+                    Part::Picture(column) => schema.declare(column, ColumnKind::Picture),
+                    Part::File(column) => schema.declare(column, ColumnKind::File),
+                    _ => {}
                 }
             }
             if let Ok(fields) = self.texts(sample) {
                 for (name, field) in &fields {
-                    schema.observe(name, field.kind());
+                    schema.observe(name, field);
                 }
             }
         }
@@ -117,7 +121,27 @@ impl WebDataset {
         read_span(&self.shards[sample.shard], &member.name(sample), member.span)
     }
 
-    /// All fields but pictures, as they stand in the members.
+    /// Adds those members to a record whose columns are of a kind of files.
+    fn add_files(&self, sample: &Sample, record: &mut Record, kind: ColumnKind) -> Result<(), DataError> {
+        for member in &sample.members {
+            let (Part::Picture(column) | Part::File(column)) = &member.part else { continue };
+            // Of two members for a column the first counts.
+            if self.kind(column) != Some(kind) || record.fields.contains_key(column) {
+                continue;
+            }
+            let file =
+                EncodedFile { name: member.name(sample), bytes: Arc::from(self.read(sample, member)?) };
+            let field = if kind == ColumnKind::Picture { Field::Picture(file) } else { Field::File(file) };
+            record.fields.insert(column.clone(), field);
+        }
+        Ok(())
+    }
+
+    fn kind(&self, column: &str) -> Option<ColumnKind> {
+        self.schema.get(column).map(|(_, kind)| kind)
+    }
+
+    /// All fields but files, as they stand in the members.
     fn texts(&self, sample: &Sample) -> Result<IndexMap<String, Field>, DataError> {
         let mut fields = IndexMap::new();
         let mut beside = Vec::new();
@@ -130,7 +154,7 @@ impl WebDataset {
             let read_text =
                 || text(self.read(sample, member)?, &member.name(sample), &self.shards[sample.shard]);
             match &member.part {
-                Part::Picture(_) => {}
+                Part::Picture(_) | Part::File(_) => {}
                 Part::Json => {
                     let object = json::object(&self.read(sample, member)?).map_err(broken)?;
                     fields.extend(
@@ -171,14 +195,15 @@ impl Member {
 fn group(archive: &Archive, shard: usize) -> impl Iterator<Item = Sample> {
     let mut samples: IndexMap<String, Vec<Member>> = IndexMap::new();
     for (name, span) in &archive.members {
-        if let Some((stem, suffix)) = split(name)
-            && let Some(part) = part(suffix)
-        {
+        if let Some((stem, suffix)) = split(name) {
             let members = samples.entry(stem.to_string()).or_default();
-            members.push(Member { suffix: suffix.to_string(), part, span: *span });
+            members.push(Member { suffix: suffix.to_string(), part: part(suffix), span: *span });
         }
     }
-    samples.into_iter().map(move |(stem, members)| Sample { key: stem.clone(), stem, shard, members })
+    // A file of no known kind that stands alone is no record: a licence, a README.
+    let known = |members: &[Member]| members.iter().any(|member| !matches!(member.part, Part::File(_)));
+    let samples = samples.into_iter().filter(move |(_, members)| known(members));
+    samples.map(move |(stem, members)| Sample { key: stem.clone(), stem, shard, members })
 }
 
 /// Stem and suffix: the suffix starts at the first dot of the file's own name.
@@ -188,20 +213,19 @@ fn split(name: &str) -> Option<(&str, &str)> {
     (dot > start).then(|| (&name[..dot], &name[dot + 1..]))
 }
 
-fn part(suffix: &str) -> Option<Part> {
+fn part(suffix: &str) -> Part {
     let lower = suffix.to_ascii_lowercase();
     let (column, extension) = match lower.rsplit_once('.') {
         Some((_, extension)) => (Some(&suffix[..suffix.len() - extension.len() - 1]), extension),
         None => (None, lower.as_str()),
     };
+    let named = |usual: &str| column.unwrap_or(usual).to_string();
     match (column, extension) {
-        (None, "json") => Some(Part::Json),
-        (None, "cls") => Some(Part::Label),
-        (column, "txt") => Some(Part::Text(column.unwrap_or("text").to_string())),
-        (column, extension) if is_picture_extension(extension) => {
-            Some(Part::Picture(column.unwrap_or("image").to_string()))
-        }
-        _ => None,
+        (None, "json") => Part::Json,
+        (None, "cls") => Part::Label,
+        (_, "txt") => Part::Text(named("text")),
+        (_, extension) if is_picture_extension(extension) => Part::Picture(named("image")),
+        _ => Part::File(named(&lower)),
     }
 }
 
@@ -236,29 +260,23 @@ impl Collection for WebDataset {
 
     fn record(&self, index: usize) -> Result<Record, DataError> {
         let mut record = self.captions(index)?;
-        let sample = self.sample(index)?;
-        for member in &sample.members {
-            if let Part::Picture(column) = &member.part
-                && !matches!(record.fields.get(column), Some(Field::Picture(_)))
-            {
-                let picture = EncodedPicture {
-                    name: member.name(sample),
-                    bytes: Arc::from(self.read(sample, member)?),
-                };
-                record.fields.insert(column.clone(), Field::Picture(picture));
-            }
-        }
+        self.add_files(self.sample(index)?, &mut record, ColumnKind::Picture)?;
+        Ok(record)
+    }
+
+    fn whole(&self, index: usize) -> Result<Record, DataError> {
+        let mut record = self.record(index)?;
+        self.add_files(self.sample(index)?, &mut record, ColumnKind::File)?;
         Ok(record)
     }
 
     fn captions(&self, index: usize) -> Result<Record, DataError> {
         let sample = self.sample(index)?;
-        let is_picture = |name: &str| matches!(self.schema.get(name), Some((_, ColumnKind::Picture)));
         let fields = self
             .texts(sample)?
             .into_iter()
-            // A field of the JSON that is called as a picture column is: the picture counts.
-            .filter(|(name, _)| !is_picture(name))
+            // A field of the JSON that is called as a column of files is: the file counts.
+            .filter(|(name, _)| !self.kind(name).is_some_and(ColumnKind::is_file))
             .map(|(name, field)| (name.clone(), self.schema.fit(&name, field)))
             .collect();
         Ok(Record { key: sample.key.clone(), fields })
@@ -272,7 +290,7 @@ impl Collection for WebDataset {
         fingerprint(self, |index| {
             let pictures = self.samples[index].members.iter();
             pictures
-                .filter(|member| matches!(member.part, Part::Picture(_)))
+                .filter(|member| matches!(member.part, Part::Picture(_) | Part::File(_)))
                 .map(|member| member.span.size)
                 .sum()
         })
@@ -305,12 +323,15 @@ mod tests {
                 ("d/0.txt", "zero\n"),
                 ("d/0.json", r#"{"score": 1, "words": ["x"], "image": "url"}"#),
                 ("d/0.mask.png", "m0"),
+                ("d/0.wav", "s0"),
+                ("d/0.depth.npy", "a0"),
                 ("d/1.JPG", "p1"),
                 ("d/1.cls", "7"),
                 ("d/1.json", r#"{"score": 0.5}"#),
                 ("d/2.png", "p2"),
                 ("d/2.json", "{"),
                 ("README", "ignored"),
+                ("LICENCE.md", "ignored"),
             ],
         );
         let opened = open(&path, &OpenOptions::default()).unwrap();
@@ -320,6 +341,12 @@ mod tests {
         assert_eq!(&*zero.picture("image").unwrap().bytes, b"p0");
         assert_eq!(zero.picture("mask").unwrap().name, "d/0.mask.png");
         assert_eq!(zero.fields["score"], Field::Real(1.0));
+        assert!(!zero.fields.contains_key("wav"), "files that are no pictures are read on demand");
+        let whole = opened.whole(0).unwrap();
+        let file = |column: &str| whole.fields[column].file().unwrap();
+        assert_eq!((&*file("wav").bytes, file("wav").name.as_str()), (&b"s0"[..], "d/0.wav"));
+        assert_eq!(&*file("depth").bytes, b"a0");
+        assert!(matches!(&whole.fields["depth"], Field::File(_)));
         let one = opened.record(1).unwrap();
         assert_eq!(one.fields["label"], Field::Integer(7));
         let error = opened.record(2).unwrap_err().to_string();

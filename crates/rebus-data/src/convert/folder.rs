@@ -1,4 +1,4 @@
-//! Writes the imagefolder convention: `metadata.jsonl` and a file a picture.
+//! Writes the imagefolder convention: `metadata.jsonl` and a file a picture, sound or array.
 
 use std::{
     io::{BufWriter, Write},
@@ -13,7 +13,7 @@ use crate::{ColumnInfo, DataError, Field, collection::json};
 pub(crate) struct Folder {
     root: PathBuf,
     lines: BufWriter<fs_err::File>,
-    /// Another picture than the main one has its column's name in its file's.
+    /// Another file than the main one has its column's name in its file's.
     main: String,
 }
 
@@ -28,7 +28,7 @@ impl Writer for Folder {
     fn write(&mut self, output: Output) -> Result<(), DataError> {
         let mut line = Map::new();
         for (column, extension) in &output.extensions {
-            let Some(picture) = output.record.picture(column) else { continue };
+            let Some(file) = output.record.fields.get(column).and_then(Field::file) else { continue };
             let name = if *column == self.main {
                 format!("{}.{extension}", output.stem)
             } else {
@@ -38,11 +38,11 @@ impl Writer for Folder {
             if let Some(parent) = path.parent() {
                 fs_err::create_dir_all(parent)?;
             }
-            fs_err::write(path, &picture.bytes)?;
+            fs_err::write(path, &file.bytes)?;
             let key = if column == "image" { "file_name".to_string() } else { format!("{column}_file_name") };
             line.insert(key, Value::from(name));
         }
-        let fields = output.record.fields.iter().filter(|(_, field)| !matches!(field, Field::Picture(_)));
+        let fields = output.record.fields.iter().filter(|(_, field)| !field.kind().is_file());
         line.extend(fields.filter_map(|(name, field)| Some((name.clone(), json::value(field)?))));
         writeln!(self.lines, "{}", Value::from(line))?;
         Ok(())

@@ -3,10 +3,14 @@
 mod folder;
 mod names;
 mod parquet;
+mod shape;
 mod staging;
 mod webdataset;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use crate::{Broken, Collection, ColumnInfo, ColumnKind, DataError, Field, Record, collection::schema::fit};
 use staging::Staging;
@@ -52,22 +56,23 @@ struct Output {
     record: Record,
     /// A relative name without extension and without dots, unlike that of any other record.
     stem: String,
-    /// The extension of each picture by column.
-    extensions: Vec<(String, &'static str)>,
+    /// The extension of each file by column.
+    extensions: Vec<(String, String)>,
 }
 
 /// Writes a collection in another format. Records that cannot be read are left out and reported.
 ///
 /// Everything is written under another name beside the output, synced, and renamed at the end: the output is whole or
-/// not there. `observer` hears (done, total) after each record.
+/// not there. `observer` hears (done, total) after each record, and may stop the work.
 ///
 /// # Errors
-/// The output exists and is not empty; the format cannot hold a column; no record at all can be written; writing fails.
+/// The output exists and is not empty; the format cannot hold a column; no record at all can be written; writing
+/// fails; the observer breaks off.
 pub fn convert(
     collection: &dyn Collection,
     format: Format,
     out: &Path,
-    observer: &mut dyn FnMut(usize, usize),
+    observer: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Report, DataError> {
     let columns = collection.columns();
     check_columns(format, columns)?;
@@ -75,7 +80,9 @@ pub fn convert(
     let mut writer: Box<dyn Writer> = match format {
         Format::Webdataset => Box::new(webdataset::Shards::new(staging.path(), &staging.name())),
         Format::Parquet => {
-            Box::new(parquet::Table::create(&staging.file("train-00000-of-00001.parquet"), columns)?)
+            let shapes = shape::Shape::of_columns(collection, columns);
+            let file = staging.file("train-00000-of-00001.parquet");
+            Box::new(parquet::Table::create(&file, columns, &shapes)?)
         }
         Format::Folder => Box::new(folder::Folder::create(staging.path(), columns)?),
     };
@@ -84,7 +91,7 @@ pub fn convert(
     let total = collection.len();
     for index in 0..total {
         let prepared = collection
-            .record(index)
+            .whole(index)
             .map_err(|error| error.to_string())
             .and_then(|record| prepare(format, fitted(record, columns), index, &mut names));
         match prepared {
@@ -94,7 +101,9 @@ pub fn convert(
             }
             Err(reason) => broken.push(Broken { key: key(collection, index), reason }),
         }
-        observer(index + 1, total);
+        if observer(index + 1, total).is_break() {
+            return Err(DataError::Interrupted);
+        }
     }
     if let (0, Some(first)) = (records, broken.first()) {
         let reason = format!(
@@ -121,20 +130,27 @@ impl Format {
 /// Refuses columns that would come back as something else.
 fn check_columns(format: Format, columns: &[ColumnInfo]) -> Result<(), DataError> {
     let refuse = |reason: String| Err(DataError::CannotWrite { format: format.name(), reason });
-    let pictures = columns.iter().filter(|column| column.kind == ColumnKind::Picture);
     match format {
         Format::Parquet => Ok(()),
-        Format::Webdataset => match pictures.into_iter().find(|column| column.name.contains(['.', '/'])) {
-            Some(column) => {
-                refuse(format!("the picture column `{}` has a dot or slash in its name", column.name))
+        Format::Webdataset => {
+            let split = |column: &&ColumnInfo| match column.kind {
+                ColumnKind::Picture => column.name.contains(['.', '/']),
+                ColumnKind::File => column.name.contains('/'),
+                _ => false,
+            };
+            match columns.iter().find(split) {
+                Some(column) => {
+                    refuse(format!("the column of files `{}` has a dot or slash in its name", column.name))
+                }
+                None => Ok(()),
             }
-            None => Ok(()),
-        },
+        }
         Format::Folder => {
-            let mut names = columns.iter().filter(|column| column.kind != ColumnKind::Picture);
+            let has_pictures = columns.iter().any(|column| column.kind == ColumnKind::Picture);
+            let mut names = columns.iter().filter(|column| !column.kind.is_file());
             match names.find(|column| column.name == "file_name" || column.name.ends_with("_file_name")) {
                 Some(column) => refuse(format!("there a column called `{}` names pictures", column.name)),
-                None if pictures.count() == 0 => refuse("it has no column of pictures".to_string()),
+                None if !has_pictures => refuse("it has no column of pictures".to_string()),
                 None => Ok(()),
             }
         }
@@ -152,16 +168,19 @@ fn fitted(record: Record, columns: &[ColumnInfo]) -> Record {
 
 /// Finds names for the record's files, or says why there are none.
 fn prepare(format: Format, record: Record, index: usize, names: &mut names::Names) -> Result<Output, String> {
-    let pictures = record.fields.iter().filter_map(|(column, field)| match field {
-        Field::Picture(picture) => Some((column, picture)),
-        _ => None,
-    });
     let mut extensions = Vec::new();
     let mut main = None;
-    for (column, picture) in pictures {
-        main.get_or_insert(picture);
+    for (column, field) in &record.fields {
+        let extension = match field {
+            Field::Picture(picture) => {
+                main.get_or_insert(picture);
+                names::extension(picture).map(str::to_string)
+            }
+            Field::File(file) => Ok(names::any_extension(file)),
+            _ => continue,
+        };
         if format != Format::Parquet {
-            extensions.push((column.clone(), names::extension(picture)?));
+            extensions.push((column.clone(), extension?));
         }
     }
     if main.is_none() && format == Format::Folder {

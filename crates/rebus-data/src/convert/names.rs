@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    ColumnInfo, ColumnKind, EncodedPicture,
-    collection::files::{extension as extension_of, is_picture},
+    ColumnInfo, ColumnKind, EncodedFile,
+    collection::files::{extension as extension_of, is_picture, is_picture_extension},
 };
 
 /// The stems given out so far, in lower case: some file systems do not tell `A` from `a`.
@@ -48,7 +48,7 @@ pub(crate) fn main_column(columns: &[ColumnInfo]) -> String {
 ///
 /// # Errors
 /// Neither is known; the reason is returned.
-pub(crate) fn extension(picture: &EncodedPicture) -> Result<&'static str, String> {
+pub(crate) fn extension(picture: &EncodedFile) -> Result<&'static str, String> {
     use image::ImageFormat::{Gif, Jpeg, Png, WebP};
     let known = ["png", "jpg", "jpeg", "webp", "gif"];
     if let Some(found) =
@@ -63,6 +63,19 @@ pub(crate) fn extension(picture: &EncodedPicture) -> Result<&'static str, String
         Ok(Gif) => Ok("gif"),
         _ => Err(format!("`{}` is neither PNG, JPEG, WebP nor GIF", picture.name)),
     }
+}
+
+/// The extension for a file that is no picture: that of its name if it is one, in lower case, else `bin`.
+pub(crate) fn any_extension(file: &EncodedFile) -> String {
+    let plain = |name: &String| {
+        name.len() <= 8 && name.chars().all(|letter| letter.is_ascii_alphanumeric()) && !means_more(name)
+    };
+    extension_of(&file.name).filter(plain).unwrap_or_else(|| "bin".to_string())
+}
+
+/// Whether an extension means a text or a picture to those who read the files again.
+fn means_more(extension: &str) -> bool {
+    matches!(extension, "txt" | "json" | "cls") || is_picture_extension(extension)
 }
 
 #[cfg(test)]

@@ -1,29 +1,58 @@
 //! Whatever is converted and opened again is the same.
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::{
-    OpenOptions, open,
+    EncodedFile, OpenOptions, open,
     testing::{Memory, picture, record},
 };
 
 const FORMATS: [Format; 3] = [Format::Webdataset, Format::Parquet, Format::Folder];
 
-fn quiet(_: usize, _: usize) {}
+fn quiet(_: usize, _: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
-/// Fields without what a format may change: the name of a picture's file.
+/// Fields without what a format may change: the name of a file.
 fn essence(record: &Record) -> Vec<(String, Field)> {
     let mut fields: Vec<_> = record
         .fields
         .iter()
         .map(|(name, field)| match field {
             Field::Picture(found) => (name.clone(), picture("", &found.bytes)),
+            Field::File(found) => (name.clone(), file("", &found.bytes)),
             other => (name.clone(), other.clone()),
         })
         .collect();
     fields.sort_by(|a, b| a.0.cmp(&b.0));
     fields
+}
+
+fn file(name: &str, bytes: &[u8]) -> Field {
+    Field::File(EncodedFile { name: name.to_string(), bytes: bytes.into() })
+}
+
+/// Columns of values that share a shape, and one of values that do not.
+fn any_json() -> impl Strategy<Value = Vec<(&'static str, Field)>> {
+    let numbers = || proptest::collection::vec(any::<i32>(), 1..4);
+    let mixed = prop_oneof![
+        Just(json!({})),
+        Just(json!({ "a": null })),
+        any::<u64>().prop_map(|value| json!([value, "x"])),
+        any::<bool>().prop_map(|value| json!({ "b": value })),
+    ];
+    let named = (any::<String>(), proptest::option::of(any::<bool>()));
+    let (option, good) = (proptest::option::of(mixed), proptest::option::of(any::<bool>()));
+    (numbers(), numbers(), named, option, good).prop_map(|(numbers, inner, (name, seen), mixed, good)| {
+        let mut object = json!({ "name": name, "boxes": [inner, []] });
+        object.as_object_mut().unwrap().extend(seen.map(|seen| ("seen".to_string(), json!(seen))));
+        let mut fields = vec![("box", Field::Json(json!(numbers))), ("object", Field::Json(object))];
+        fields.extend(mixed.map(|mixed| ("mixed", Field::Json(mixed))));
+        fields.extend(good.map(|good| ("good", Field::Boolean(good))));
+        fields
+    })
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
@@ -32,16 +61,20 @@ fn any_record() -> impl Strategy<Value = Record> {
     let bytes = || proptest::collection::vec(any::<u8>(), 1..40);
     let real = proptest::option::of(proptest::num::f64::NORMAL | proptest::num::f64::ZERO);
     let name = "[a-cA-C./]{0,4}[a-c]\\.(png|jpg)";
-    (name, text, list, proptest::option::of(any::<i64>()), real, bytes(), proptest::option::of(bytes()))
-        .prop_map(|(name, text, list, label, score, image, mask)| {
+    let files = (bytes(), proptest::option::of(bytes()), proptest::option::of(bytes()));
+    (name, text, list, proptest::option::of(any::<i64>()), real, files, any_json()).prop_map(
+        |(name, text, list, label, score, (image, mask, sound), json)| {
             let mut made = record(&name, &[("image", picture(&name, &image))]);
             made.fields.extend(text.map(|text| ("text".to_string(), Field::Text(text))));
             made.fields.extend(list.map(|list| ("key words".to_string(), Field::List(list))));
             made.fields.extend(label.map(|label| ("label".to_string(), Field::Integer(label))));
             made.fields.extend(score.map(|score| ("score".to_string(), Field::Real(score))));
             made.fields.extend(mask.map(|mask| ("mask".to_string(), picture("m.png", &mask))));
+            made.fields.extend(sound.map(|sound| ("wav".to_string(), file("s.wav", &sound))));
+            made.fields.extend(json.into_iter().map(|(name, field)| (name.to_string(), field)));
             made
-        })
+        },
+    )
 }
 
 proptest! {
@@ -64,11 +97,13 @@ proptest! {
             }
             prop_assert_eq!(kinds, wanted);
             for (index, given) in records.iter().enumerate() {
-                let found = opened.record(index).unwrap();
+                let found = opened.whole(index).unwrap();
                 prop_assert_eq!(essence(&found), essence(given), "{:?}", format);
                 let captions = opened.captions(index).unwrap();
                 prop_assert_eq!(captions.key, found.key);
-                prop_assert!(captions.fields.values().all(|field| !matches!(field, Field::Picture(_))));
+                prop_assert!(captions.fields.values().all(|field| !field.kind().is_file()));
+                let record = opened.record(index).unwrap();
+                prop_assert!(record.fields.values().all(|field| field.kind() != ColumnKind::File));
             }
         }
     }
@@ -124,8 +159,11 @@ fn broken_records_are_left_out_and_named() {
     ]);
     let mut heard = Vec::new();
     let out = folder.path().join("deep/er");
-    let report =
-        convert(&source, Format::Folder, &out, &mut |done, total| heard.push((done, total))).unwrap();
+    let mut hear = |done, total| {
+        heard.push((done, total));
+        ControlFlow::Continue(())
+    };
+    let report = convert(&source, Format::Folder, &out, &mut hear).unwrap();
     assert_eq!(heard, [(1, 3), (2, 3), (3, 3)]);
     assert_eq!(report.records, 1);
     let keys: Vec<_> = report.broken.iter().map(|broken| broken.key.as_str()).collect();
@@ -154,6 +192,9 @@ fn nothing_is_overwritten_and_a_failure_leaves_nothing() {
     assert!(error.contains("`x`") && error.contains("missing"), "{error}");
     let taken = Memory::new(vec![record("x", &[("file_name", Field::Text("x".into()))])]);
     assert!(convert(&taken, Format::Folder, &root.join("new"), &mut quiet).is_err());
+    let mut stop = |done, _| if done == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let stopped = convert(&many(3), Format::Webdataset, &root.join("new"), &mut stop);
+    assert!(matches!(stopped, Err(DataError::Interrupted)));
     convert(&many(1), Format::Folder, &root.join("empty"), &mut quiet).unwrap();
     let mut left: Vec<_> = fs_err::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();

@@ -1,4 +1,4 @@
-//! Writes WebDataset shards: a record is `STEM.json`, `STEM.txt` and its pictures, one after another.
+//! Writes WebDataset shards: a record is `STEM.json`, `STEM.txt` and its files, one after another.
 
 use std::{
     io::{BufWriter, Write},
@@ -53,10 +53,13 @@ impl Writer for Shards {
         let shard = self.shard()?;
         let Output { record, stem, extensions } = output;
         for (column, extension) in &extensions {
-            let Some(picture) = record.picture(column) else { continue };
-            let suffix =
-                if column == "image" { (*extension).to_string() } else { format!("{column}.{extension}") };
-            append(shard, &format!("{stem}.{suffix}"), &picture.bytes)?;
+            let suffix = match record.fields.get(column) {
+                Some(Field::Picture(_)) if column == "image" => extension.clone(),
+                Some(Field::File(_)) if column == extension => extension.clone(),
+                _ => format!("{column}.{extension}"),
+            };
+            let Some(file) = record.fields.get(column).and_then(Field::file) else { continue };
+            append(shard, &format!("{stem}.{suffix}"), &file.bytes)?;
         }
         if let Some(Field::Text(text)) = record.fields.get("text") {
             append(shard, &format!("{stem}.txt"), text.as_bytes())?;

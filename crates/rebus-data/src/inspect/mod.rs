@@ -163,8 +163,7 @@ fn see(collection: &dyn Collection, index: usize, options: &InspectOptions) -> S
         Err(error) => (collection.captions(index).ok(), Some(error.to_string())),
     };
     let field = |name: &str| record.as_ref().and_then(|record| record.fields.get(name));
-    let columns = collection.columns().iter();
-    let (pictures, others): (Vec<_>, Vec<_>) = columns.partition(|column| column.kind == ColumnKind::Picture);
+    let (pictures, others) = pictures_and_captions(collection);
     Seen {
         key: record.as_ref().map_or_else(|| format!("record {index}"), |record| record.key.clone()),
         captions: others.iter().map(|column| field(&column.name).and_then(captions::length)).collect(),
@@ -177,6 +176,12 @@ fn see(collection: &dyn Collection, index: usize, options: &InspectOptions) -> S
             .collect(),
         broken,
     }
+}
+
+/// The columns that are looked at; files of other kinds are only named.
+fn pictures_and_captions(collection: &dyn Collection) -> (Vec<&ColumnInfo>, Vec<&ColumnInfo>) {
+    let columns = collection.columns().iter().filter(|column| column.kind != ColumnKind::File);
+    columns.partition(|column| column.kind == ColumnKind::Picture)
 }
 
 /// Counts so far.
@@ -193,8 +198,7 @@ struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     fn new(collection: &dyn Collection, options: &'a InspectOptions) -> Self {
-        let (pictures, others): (Vec<&ColumnInfo>, Vec<&ColumnInfo>) =
-            collection.columns().iter().partition(|column| column.kind == ColumnKind::Picture);
+        let (pictures, others) = pictures_and_captions(collection);
         Self {
             options,
             main: pictures.first().map(|column| column.name.clone()),

@@ -7,7 +7,7 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::EncodedPicture;
+use crate::EncodedFile;
 
 /// What a picture is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
 ///
 /// # Errors
 /// It is broken, or too large.
-pub(crate) fn look(picture: &EncodedPicture, max_pixels: u64) -> Result<Look, Refusal> {
+pub(crate) fn look(picture: &EncodedFile, max_pixels: u64) -> Result<Look, Refusal> {
     let broken = |reason: String| Refusal::Broken(format!("`{}`: {reason}", picture.name));
     let failed = |error: image::ImageError| broken(error.to_string());
     let mut reader = ImageReader::new(Cursor::new(&picture.bytes[..]))

@@ -8,12 +8,12 @@ use crate::testing::{encoded, plain};
 
 const LIMIT: u64 = 64_000_000;
 
-fn file(name: &str, bytes: Vec<u8>) -> EncodedPicture {
-    EncodedPicture { name: name.into(), bytes: bytes.into() }
+fn file(name: &str, bytes: Vec<u8>) -> EncodedFile {
+    EncodedFile { name: name.into(), bytes: bytes.into() }
 }
 
 /// A JPEG with an EXIF block of one entry, the orientation, put after its first marker.
-fn oriented(image: &DynamicImage, orientation: u8) -> EncodedPicture {
+fn oriented(image: &DynamicImage, orientation: u8) -> EncodedFile {
     let jpeg = encoded("photo.jpg", image, ImageFormat::Jpeg);
     let exif =
         [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation], &[0; 6]]

@@ -1,10 +1,10 @@
 //! `rebus data`: a look at a collection before training, and changing its format.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf, sync::atomic::Ordering};
 
 use image::DynamicImage;
 use rebus_data::{
-    Collection, DataConfig, DataError, Format, InspectOptions, Inspection,
+    Collection, ColumnKind, DataConfig, DataError, Format, InspectOptions, Inspection,
     augment::Augment,
     captions::caption_column,
     contact_sheet, convert,
@@ -15,7 +15,11 @@ use rebus_data::{
     write_png,
 };
 
-use super::{failure::Failure, progress, say::out};
+use super::{
+    failure::Failure,
+    progress,
+    say::{harmless, out},
+};
 
 /// Arguments of `rebus data`.
 #[derive(Debug, clap::Args)]
@@ -101,7 +105,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 To::Folder => Format::Folder,
             };
             let bar = progress::bar(collection.len() as u64, "writing");
-            let mut step = |done: usize, _total: usize| bar.set_position(done as u64);
+            let interrupted = progress::interruptible();
+            let mut step = |done: usize, _total: usize| {
+                bar.set_position(done as u64);
+                if interrupted.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
             let report = convert(&*collection, format, output, &mut step)?;
             bar.finish_and_clear();
             for broken in &report.broken {
@@ -147,14 +159,21 @@ fn print(found: &Inspection) -> Result<(), Failure> {
             caption.missing
         );
     }
+    for column in found.columns.iter().filter(|column| column.kind == ColumnKind::File) {
+        out!("column         {}: files that are no pictures; learning leaves them out", column.name);
+    }
     let groups = |groups: &rebus_data::inspect::Groups| {
         format!("{} more than needed, in {} groups", groups.surplus, groups.count)
     };
-    out!("duplicates     {}", groups(&found.duplicates));
-    out!("near ones      {}", groups(&found.near_duplicates));
+    for (what, sets) in [("duplicates    ", &found.duplicates), ("near ones     ", &found.near_duplicates)] {
+        out!("{what} {}", groups(sets));
+        for set in sets.listed.iter().take(6) {
+            out!("               {}", harmless(&set.join(", ")));
+        }
+    }
     out!("broken         {}", found.broken.len());
     for broken in found.broken.iter().take(20) {
-        out!("               {}: {}", broken.key, broken.reason);
+        out!("               {}", harmless(&format!("{}: {}", broken.key, broken.reason)));
     }
     for over in found.over_limit.iter().take(20) {
         out!("too large      {}: {}x{}", over.key, over.width, over.height);

@@ -11,6 +11,9 @@ use rebus_train::TrainError;
 
 use super::say;
 
+/// What Ctrl-C leaves, as a rule.
+pub(crate) const KEPT: &str = "what was done is kept";
+
 /// Why a subcommand did not do what it was asked for.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -18,8 +21,8 @@ pub(crate) enum Failure {
     Input(miette::Report),
     /// The machine did not let us: a full disk, a folder without write permission. Exit code 1.
     Failed(miette::Report),
-    /// Ctrl-C. Exit code 130.
-    Interrupted,
+    /// Ctrl-C, and what is left of the work. Exit code 130.
+    Interrupted(&'static str),
     /// Who reads our output has had enough. Exit code 0.
     Closed,
 }
@@ -29,15 +32,15 @@ impl Failure {
     pub(crate) fn report(self) -> i32 {
         match self {
             Self::Input(report) => {
-                say::always(format_args!("Error: {report:#}"));
+                say::always(format_args!("Error: {}", say::harmless(&format!("{report:#}"))));
                 2
             }
             Self::Failed(report) => {
-                say::always(format_args!("Error: {report:#}"));
+                say::always(format_args!("Error: {}", say::harmless(&format!("{report:#}"))));
                 1
             }
-            Self::Interrupted => {
-                say::always(format_args!("Interrupted; what was done is kept."));
+            Self::Interrupted(left) => {
+                say::always(format_args!("Interrupted; {left}."));
                 130
             }
             Self::Closed => 0,
@@ -104,7 +107,10 @@ fn in_model(error: &ModelError) -> Option<io::ErrorKind> {
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let io = in_data(&error);
-        Self::of(error, io)
+        match error {
+            DataError::Interrupted => Self::Interrupted("nothing was written"),
+            error => Self::of(error, io),
+        }
     }
 }
 
@@ -112,7 +118,7 @@ impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         let io = in_model(&error);
         match error {
-            ModelError::Interrupted => Self::Interrupted,
+            ModelError::Interrupted => Self::Interrupted(KEPT),
             error => Self::of(error, io),
         }
     }

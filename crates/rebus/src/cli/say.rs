@@ -30,6 +30,16 @@ pub(crate) fn always(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// What may be quoted from a broken file, with control characters that do nothing to the terminal.
+pub(crate) fn harmless(message: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' => "\n".to_string(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    message.chars().map(shown).collect()
+}
+
 /// A line of a result.
 macro_rules! out {
     ($($what:tt)*) => { $crate::cli::say::text(format_args!("{}\n", format_args!($($what)*)))? };

@@ -8,7 +8,8 @@ use std::{
 
 use indicatif::ProgressBar;
 use rebus_train::{
-    Estimate, Event, Outcome, Progress, Source, Start, TrainObserver, TrainOptions, recipe, recipes, train,
+    Estimate, Event, Outcome, Progress, Run, Source, Start, TrainObserver, TrainOptions, recipe, recipes,
+    train,
 };
 
 use super::{
@@ -83,6 +84,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (Some(model), false) => Start::Init(model.clone()),
         (None, false) => Start::Fresh,
     };
+    if !args.resume && !args.dry_run {
+        Run::new(&run).can_begin()?;
+    }
     if !args.resume {
         say_estimate(&rebus_train::estimate(&options, 2)?);
     }
@@ -102,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Outcome::Interrupted { step, checkpoint } => {
             tell!("stopped after step {step}, saved in {}", checkpoint.display());
             tell!("go on with: rebus train --run {} --resume", run.display());
-            Err(Failure::Interrupted)
+            Err(Failure::Interrupted(super::failure::KEPT))
         }
         _ => Ok(()),
     }

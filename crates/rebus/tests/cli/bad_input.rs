@@ -95,6 +95,9 @@ fn collections_that_cannot_be_learned_from_say_why() {
         fs::copy(emoji().join(name), bare.join(name)).unwrap();
     }
     refused(at, &["train", "emoji-flow", "--data", "bare"], 2, &["caption"]);
+    fs::create_dir(at.join("odd")).unwrap();
+    fs::write(at.join("odd/metadata.jsonl"), r#"{"file_name": "../\u001b[31m.png"}"#).unwrap();
+    refused(at, &["data", "inspect", "odd"], 2, &[r"../\u{1b}[31m.png"]);
 }
 
 #[test]

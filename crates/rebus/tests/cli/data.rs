@@ -50,6 +50,16 @@ fn a_collection_survives_every_format_in_turn() {
     assert!(found, "the bytes of {name}");
 }
 
+#[test]
+fn inspect_names_what_is_there_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one.png", "two.png"] {
+        fs::copy(emoji().join("1f34e.png"), folder.path().join(name)).unwrap();
+    }
+    let said = done(folder.path(), &["data", "inspect", "."]);
+    assert!(said.contains("1 more than needed, in 1 groups\n               one.png, two.png\n"), "{said}");
+}
+
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = vec![];
     for entry in fs::read_dir(folder).unwrap() {

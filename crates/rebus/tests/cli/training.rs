@@ -65,6 +65,10 @@ fn half_the_steps_and_the_other_half_are_all_the_steps() {
     let weights = |run: &str| fs::read(at.join(run).join("model/model.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("halves"));
 
+    let (code, said) = failed(at, &say(&train("whole", &[])));
+    assert!(code == 2 && said.contains("holds a run already"), "{code} {said}");
+    assert!(!said.contains("images/s"), "said before the speed is measured: {said}");
+
     let table = done(at, &["runs", "whole", "halves", "-o", "curves.png"]);
     assert!(table.contains("whole") && table.contains("halves"), "{table}");
     assert!(fs::metadata(at.join("curves.png")).unwrap().len() > 1000);
