@@ -42,4 +42,4 @@ pub use collection::{Collection, OpenOptions, open};
 pub use convert::{Format, Report, convert};
 pub use error::DataError;
 pub use inspect::{InspectOptions, Inspection, inspect};
-pub use record::{Broken, ColumnInfo, ColumnKind, EncodedFile, Field, Record};
+pub use record::{Broken, ColumnInfo, ColumnKind, EncodedFile, Field, Record, main_pictures};

@@ -107,6 +107,12 @@ pub struct ColumnInfo {
     pub kind: ColumnKind,
 }
 
+/// The column of a collection's main pictures: `image`, or else the first of pictures.
+pub fn main_pictures(columns: &[ColumnInfo]) -> Option<&ColumnInfo> {
+    let pictures = || columns.iter().filter(|column| column.kind == ColumnKind::Picture);
+    pictures().find(|column| column.name == "image").or_else(|| pictures().next())
+}
+
 /// A record that could not be read or used, as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Broken {

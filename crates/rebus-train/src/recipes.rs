@@ -1,6 +1,8 @@
 //! The recipes that an installed program has with it, and the choice of one for a collection that came without.
 
-use rebus_data::{Collection, ColumnInfo, ColumnKind, DataConfig, captions::caption_column, picture};
+use rebus_data::{
+    Collection, ColumnInfo, ColumnKind, DataConfig, captions::caption_column, main_pictures, picture,
+};
 use toml::{Table, Value};
 
 use crate::{TrainError, keys, recipe};
@@ -73,7 +75,12 @@ pub fn pick(collection: &dyn Collection) -> Result<Picked, TrainError> {
         true => ("article-gan", format!("the pictures have no captions; {side} pixels a side")),
         false => {
             let columns = captions.keys().cloned().collect::<Vec<_>>().join(", ");
-            ("emoji-flow", format!("captions are in {columns}; {side} pixels a side, as the pictures are"))
+            let faster = match side {
+                64 => "; data.image_size=32 learns about four times as fast",
+                _ => "",
+            };
+            let why = format!("captions are in {columns}; {side} pixels a side, as the pictures are{faster}");
+            ("emoji-flow", why)
         }
     };
     let mut recipe = recipe::parse(show(name)?.text, name)?;
@@ -83,8 +90,8 @@ pub fn pick(collection: &dyn Collection) -> Result<Picked, TrainError> {
         data.insert("captions".into(), Value::Table(captions));
         // Rules and prompts of the recipe speak of its own collection.
         data.remove("sampling");
-        let picture = collection.columns().iter().find(|column| column.kind == ColumnKind::Picture);
-        if let Some(picture) = picture.filter(|picture| picture.name != "image") {
+        let pictures = main_pictures(collection.columns());
+        if let Some(picture) = pictures.filter(|picture| picture.name != "image") {
             data.insert("picture_column".into(), Value::String(picture.name.clone()));
         }
     }
@@ -129,10 +136,8 @@ fn shorter_side(collection: &dyn Collection) -> Result<u32, TrainError> {
                 continue;
             }
         };
-        let picture = record.fields.values().find_map(|field| match field {
-            rebus_data::Field::Picture(picture) => Some(picture),
-            _ => None,
-        });
+        let column = main_pictures(collection.columns());
+        let picture = column.and_then(|column| record.picture(&column.name));
         match picture.map(|picture| picture::dimensions(picture, limit)) {
             Some(Ok((width, height))) => sides.push(width.min(height)),
             Some(Err(error)) => broken = Some(error),
@@ -172,6 +177,22 @@ mod tests {
     fn a_wrong_name_is_told_the_nearest() {
         let message = show("emoji-flw").unwrap_err().to_string();
         assert!(message.contains("did you mean `emoji-flow`"), "{message}");
+    }
+
+    #[test]
+    fn of_several_pictures_those_called_image_are_learned() {
+        let folder = tempfile::tempdir().unwrap();
+        let apple = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/emoji200/1f34e.png");
+        for name in ["a.png", "m.png"] {
+            fs_err::copy(&apple, folder.path().join(name)).unwrap();
+        }
+        let line = r#"{"mask_file_name": "m.png", "file_name": "a.png", "text": "a"}"#;
+        fs_err::write(folder.path().join("metadata.jsonl"), line).unwrap();
+        let picked = pick(&*rebus_data::open(folder.path(), &Default::default()).unwrap()).unwrap();
+        assert!(picked.recipe["data"].get("picture_column").is_none(), "{}", picked.recipe);
+        assert!(picked.why.ends_with(
+            "64 pixels a side, as the pictures are; data.image_size=32 learns about four times as fast"
+        ));
     }
 
     #[test]

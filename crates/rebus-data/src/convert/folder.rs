@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Output, Writer};
-use crate::{ColumnInfo, DataError, Field, collection::json};
+use crate::{ColumnInfo, DataError, Field, collection::json, main_pictures};
 
 pub(crate) struct Folder {
     root: PathBuf,
@@ -20,7 +20,8 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) fn create(root: &Path, columns: &[ColumnInfo]) -> Result<Self, DataError> {
         let lines = BufWriter::new(fs_err::File::create(root.join("metadata.jsonl"))?);
-        Ok(Self { root: root.to_path_buf(), lines, main: super::names::main_column(columns) })
+        let main = main_pictures(columns).map(|column| column.name.clone()).unwrap_or_default();
+        Ok(Self { root: root.to_path_buf(), lines, main })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    ColumnInfo, ColumnKind, EncodedFile,
+    EncodedFile,
     collection::files::{extension as extension_of, is_picture, is_picture_extension},
 };
 
@@ -35,13 +35,6 @@ pub(crate) fn clean(part: &str) -> String {
     let cleaned = cleaned.trim();
     // File systems take 255 bytes; a suffix and an extension come on top.
     cleaned[..cleaned.floor_char_boundary(180)].to_string()
-}
-
-/// The column whose pictures give the records their names: `image`, or else the first of pictures.
-pub(crate) fn main_column(columns: &[ColumnInfo]) -> String {
-    let pictures = || columns.iter().filter(|column| column.kind == ColumnKind::Picture);
-    let main = pictures().find(|column| column.name == "image").or_else(|| pictures().next());
-    main.map(|column| column.name.clone()).unwrap_or_default()
 }
 
 /// The extension for a picture's file: that of its name, or else what its content says.

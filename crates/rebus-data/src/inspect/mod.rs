@@ -11,7 +11,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::{Broken, Collection, ColumnInfo, ColumnKind, DataError, Field};
+use crate::{Broken, Collection, ColumnInfo, ColumnKind, DataError, Field, main_pictures};
 pub use captions::CaptionSummary;
 pub use duplicates::Groups;
 
@@ -198,10 +198,10 @@ struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     fn new(collection: &dyn Collection, options: &'a InspectOptions) -> Self {
-        let (pictures, others) = pictures_and_captions(collection);
+        let (_, others) = pictures_and_captions(collection);
         Self {
             options,
-            main: pictures.first().map(|column| column.name.clone()),
+            main: main_pictures(collection.columns()).map(|column| column.name.clone()),
             pictures: PictureSummary::default(),
             sizes: HashMap::new(),
             captions: others.into_iter().map(captions::Lengths::new).collect(),

@@ -6,10 +6,9 @@ use image::DynamicImage;
 use rebus_data::{
     Collection, ColumnKind, DataConfig, DataError, Format, InspectOptions, Inspection,
     augment::Augment,
-    captions::caption_column,
     contact_sheet, convert,
     fit::Fitter,
-    inspect,
+    inspect, main_pictures,
     picture::{decode, flatten, parse_color},
     random::{Purpose, stream},
     write_png,
@@ -216,14 +215,10 @@ fn picture(
     config: &DataConfig,
 ) -> Result<DynamicImage, DataError> {
     let fields = collection.record(record)?;
-    let encoded = fields.fields.values().find_map(|field| match field {
-        rebus_data::Field::Picture(picture) => Some(picture),
-        _ => None,
-    });
-    let encoded = encoded.ok_or_else(|| DataError::NoPicture {
-        key: fields.key.clone(),
-        column: caption_column(collection).unwrap_or("image").to_string(),
-    })?;
+    let column = main_pictures(collection.columns()).map_or("image", |column| &column.name);
+    let encoded = fields.picture(column);
+    let encoded = encoded
+        .ok_or_else(|| DataError::NoPicture { key: fields.key.clone(), column: column.to_string() })?;
     let image = decode(encoded, config.max_pixels)?;
     Ok(flatten(image, config.channels, parse_color(&config.background)?))
 }

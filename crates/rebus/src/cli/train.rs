@@ -119,8 +119,9 @@ fn say_estimate(estimate: &Estimate) {
         0.025.. => format!("about {:.0} min", hours * 60.0),
         _ => format!("about {:.0} s", estimate.total_s.max(1.0)),
     };
-    let memory =
-        estimate.peak_memory.map_or(String::new(), |bytes| format!(", {} MB of memory", bytes / 1_000_000));
+    let memory = estimate
+        .peak_memory
+        .map_or(String::new(), |bytes| format!(", at least {} MB of memory", bytes / 1_000_000));
     tell!(
         "{} parameters, {} records; {:.1} images/s here: {} steps take {time}{memory}",
         estimate.parameters,
