@@ -81,6 +81,8 @@ def write_nested(out):
             "boxes": pyarrow.array([[{"at": [0, 0.5], "label": 1}, {"at": [], "label": None}], [], None], boxes),
             "embedding": pyarrow.array([[1, 2.5], None, [0.1, -3]], pyarrow.list_(pyarrow.float32())),
             "taken": pyarrow.array(moments, pyarrow.timestamp("us")),
+            "zoned": pyarrow.array(moments, pyarrow.timestamp("us", "UTC")),
+            "votes": pyarrow.array([[(1, 0.5)], [], None], pyarrow.map_(pyarrow.int64(), pyarrow.float64())),
             "day": pyarrow.array([datetime.date(2024, 2, 29), None, datetime.date(1999, 12, 31)]),
             "price": pyarrow.array(price, pyarrow.decimal128(10, 2)),
             "good": pyarrow.array([True, None, False]),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow_array::{
     Array, BinaryArray, StructArray,
     cast::AsArray,
+    make_array, new_empty_array,
     types::{
-        Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-        UInt32Type, UInt64Type,
+        Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+        UInt16Type, UInt32Type, UInt64Type,
     },
 };
 use arrow_json::writer::{EncoderOptions, make_encoder};
@@ -28,7 +29,7 @@ pub(crate) struct FileCell<'a> {
     pub(crate) path: Option<&'a str>,
 }
 
-/// The kind of a column, `None` where no field can hold it: lists of files. Whether files are pictures, their type does
+/// The kind of a column, `None` where no field can hold it: bytes in lists or structs. Whether files are pictures, their type does
 /// not say; they are [`ColumnKind::File`] here.
 pub(crate) fn kind(field: &ArrowField) -> Option<ColumnKind> {
     Some(match field.data_type() {
@@ -39,20 +40,23 @@ pub(crate) fn kind(field: &ArrowField) -> Option<ColumnKind> {
             ColumnKind::File
         }
         DataType::List(item) if *item.data_type() == DataType::Utf8 => ColumnKind::List,
-        DataType::Float32 | DataType::Float64 => ColumnKind::Real,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnKind::Real,
         DataType::Boolean => ColumnKind::Boolean,
         other if other.is_integer() => ColumnKind::Integer,
-        // Times, dates, decimal numbers: as they are written, to the last digit.
-        other if !other.is_nested() && !holds_bytes(other) => ColumnKind::Text,
-        other if !holds_bytes(other) => ColumnKind::Json,
-        _ => return None,
+        // Times and decimal numbers are JSON as well: they are written to the last digit, and are no captions.
+        other => {
+            let none = new_empty_array(&bare(other));
+            let info = Arc::new(field.clone().with_data_type(bare(other)));
+            let can_be_written = make_encoder(&info, &*none, &EncoderOptions::default()).is_ok();
+            return (!holds_bytes(other) && can_be_written).then_some(ColumnKind::Json);
+        }
     })
 }
 
 /// The field in a row of a column that holds no files.
 ///
 /// # Errors
-/// A value has no JSON, or a text that is called JSON is none.
+/// A value has no JSON.
 pub(crate) fn field(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> Result<Option<Field>, String> {
     if column.is_null(row) || *column.data_type() == DataType::Null {
         return Ok(None);
@@ -65,10 +69,11 @@ pub(crate) fn field(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> R
     Ok(Some(match column.data_type() {
         DataType::Utf8 => {
             let text = column.as_string::<i32>().value(row);
-            match is_json(info) {
-                true => return value(text.as_bytes()).map(json::field),
-                false => Field::Text(text.to_string()),
+            if is_json(info) {
+                // What is called JSON and is none is a text in it.
+                return Ok(json::field(value(text.as_bytes()).unwrap_or_else(|_| Value::from(text))));
             }
+            Field::Text(text.to_string())
         }
         DataType::List(item) if *item.data_type() == DataType::Utf8 => {
             let items = column.as_list::<i32>().value(row);
@@ -87,25 +92,46 @@ pub(crate) fn field(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> R
             // Beyond the range only hashes are found: their bits are kept.
             Field::Integer(value.cast_signed())
         }
+        DataType::Float16 => Field::Real(f64::from(column.as_primitive::<Float16Type>().value(row))),
         DataType::Float32 => Field::Real(f64::from(column.as_primitive::<Float32Type>().value(row))),
         DataType::Float64 => Field::Real(column.as_primitive::<Float64Type>().value(row)),
         other => {
             let written = written(info, column, row).map_err(|error| error.to_string())?;
             if other.is_nested() {
-                Field::Json(value(&written)?)
-            } else {
-                let text = value(&written).ok().filter(Value::is_string).map(json::plain);
-                Field::Text(text.unwrap_or_else(|| String::from_utf8_lossy(&written).into_owned()))
+                return value(&written).map(|value| Some(Field::Json(value)));
             }
+            let text = value(&written).ok().filter(Value::is_string).map(json::plain);
+            let text = text.unwrap_or_else(|| String::from_utf8_lossy(&written).into_owned());
+            if text.starts_with("ERROR") {
+                tracing::warn!(
+                    "column `{}`, a {other} that cannot be written is left out: {text}",
+                    info.name()
+                );
+                return Ok(None);
+            }
+            // Moments are kept in the time of Greenwich, whatever zone they are to be shown in.
+            let moment = matches!(other, DataType::Timestamp(_, Some(_)));
+            Field::Json(Value::from(if moment { text + "Z" } else { text }))
         }
     }))
 }
 
+/// The type without its time zone, whose names the writer of JSON does not know.
+fn bare(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, None),
+        other => other.clone(),
+    }
+}
+
 /// A cell as JSON writes it.
 fn written(info: &Arc<ArrowField>, column: &dyn Array, row: usize) -> Result<Vec<u8>, ArrowError> {
+    let plain = bare(column.data_type());
+    let cell = column.slice(row, 1).to_data().into_builder().data_type(plain.clone()).build()?;
+    let (cell, info) = (make_array(cell), Arc::new(info.as_ref().clone().with_data_type(plain)));
     let options = EncoderOptions::default();
     let mut written = Vec::new();
-    make_encoder(info, column, &options)?.encode(row, &mut written);
+    make_encoder(&info, &*cell, &options)?.encode(0, &mut written);
     Ok(written)
 }
 

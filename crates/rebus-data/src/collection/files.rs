@@ -134,6 +134,12 @@ pub(crate) fn is_picture_extension(extension: &str) -> bool {
     PICTURES.contains(&extension)
 }
 
+/// Whether bytes begin as a picture does that can be decoded.
+pub(crate) fn is_picture_content(bytes: &[u8]) -> bool {
+    use image::ImageFormat::{Gif, Jpeg, Png, WebP};
+    matches!(image::guess_format(bytes), Ok(Png | Jpeg | WebP | Gif))
+}
+
 /// The extension in lower case, without its dot.
 pub(crate) fn extension(name: &str) -> Option<String> {
     Some(Path::new(name).extension()?.to_str()?.to_ascii_lowercase())

@@ -56,7 +56,8 @@ impl ImageFolder {
             .enumerate()
             .map(|(number, column)| {
                 let named = file_column(&column.name).filter(|_| column.kind == ColumnKind::Text);
-                let file = named.and_then(|name| Some((name, file_kind(&table, number, &files, name)?)));
+                let file =
+                    named.and_then(|name| Some((name, file_kind(&table, number, &files, &column.name)?)));
                 match file {
                     Some((name, kind)) => Role::File(name.to_string(), kind),
                     None => Role::Value(column.name.clone()),
@@ -173,8 +174,8 @@ fn file_column(name: &str) -> Option<&str> {
 
 /// What a column of names stands for, `None` for a mere text. `file_name` always names pictures; `original_file_name` may
 /// be no more than a note, so its first value is tried.
-fn file_kind(table: &Table, number: usize, files: &Files, column: &str) -> Option<ColumnKind> {
-    if column == "image" {
+fn file_kind(table: &Table, number: usize, files: &Files, names: &str) -> Option<ColumnKind> {
+    if names == "file_name" {
         return Some(ColumnKind::Picture);
     }
     match table.rows.iter().find_map(|row| row.cells.get(number)?.as_ref())? {

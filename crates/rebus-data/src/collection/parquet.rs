@@ -40,6 +40,8 @@ pub(crate) struct Parquet {
     columns: Vec<ColumnInfo>,
     schema: Schema,
     classes: Option<ClassNames>,
+    /// Columns of files of which nothing could be seen yet.
+    unknown: Vec<String>,
     texts: Cache<Vec<RecordBatch>>,
     pictures: Cache<Vec<RecordBatch>>,
     whole: Cache<Vec<RecordBatch>>,
@@ -102,6 +104,7 @@ impl Parquet {
             columns: Vec::new(),
             schema: Schema::default(),
             classes: None,
+            unknown: Vec::new(),
             texts: Cache::new(cache_bytes / 4),
             pictures: Cache::new(cache_bytes),
             whole: Cache::new(cache_bytes),
@@ -109,6 +112,11 @@ impl Parquet {
         let mut rows = 0;
         for path in paths {
             rows = opened.add(path, rows, part_bytes)?;
+        }
+        for name in std::mem::take(&mut opened.unknown) {
+            if opened.schema.get(&name).is_none() {
+                opened.schema.declare(&name, ColumnKind::Picture);
+            }
         }
         if opened.schema.columns().iter().any(|column| column.kind == ColumnKind::Text) {
             opened.classes = None;
@@ -140,12 +148,16 @@ impl Parquet {
                 Some(ColumnKind::File) => {
                     let said = features.get(field.name()).and_then(|feature| feature["_type"].as_str());
                     let pictures = match said {
-                        Some("Image") => true,
-                        Some("Audio" | "Video" | "Pdf") => false,
-                        _ => holds_pictures(&path, &metadata, number)?,
+                        Some("Image") => Some(true),
+                        Some("Audio" | "Video" | "Pdf") => Some(false),
+                        _ => holds_pictures(&path, &metadata, number),
                     };
-                    let kind = if pictures { ColumnKind::Picture } else { ColumnKind::File };
-                    self.schema.declare(field.name(), kind);
+                    match pictures {
+                        Some(true) => self.schema.declare(field.name(), ColumnKind::Picture),
+                        Some(false) => self.schema.declare(field.name(), ColumnKind::File),
+                        None => self.unknown.push(field.name().clone()),
+                    }
+                    warn_of_parts(&path, field);
                 }
                 Some(kind) => self.schema.declare(field.name(), kind),
                 None => tracing::warn!(
@@ -244,6 +256,17 @@ impl Parquet {
         }
         // A group without any column that is read has no batches at all.
         Ok(Record { key, fields })
+    }
+}
+
+/// A picture has its bytes and its name; whatever else stands beside them in the column is not read.
+fn warn_of_parts(path: &Path, field: &arrow_schema::Field) {
+    if let arrow_schema::DataType::Struct(parts) = field.data_type() {
+        let others =
+            parts.iter().map(|part| part.name().as_str()).filter(|name| !["bytes", "path"].contains(name));
+        for name in others {
+            tracing::warn!("{}: `{name}` inside column `{}` is left out", path.display(), field.name());
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use parquet::arrow::{
     arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
 };
 
-use super::{cells, files::is_picture};
+use super::{
+    cells,
+    files::{is_picture, is_picture_content},
+};
 use crate::DataError;
 
 /// So many rows of a group tell what its files are.
@@ -45,32 +48,28 @@ pub(crate) fn decode(
     reader.collect::<Result<_, _>>().map_err(|error| fail(error.into()))
 }
 
-/// Whether the first files of a column are pictures, by their content or their names; yes where there are none.
-///
-/// # Errors
-/// As [`decode`].
-pub(crate) fn holds_pictures(
-    path: &Path,
-    metadata: &ArrowReaderMetadata,
-    column: usize,
-) -> Result<bool, DataError> {
+/// Whether the first files of a column are pictures, by their content or their names; `None` where none can be read.
+pub(crate) fn holds_pictures(path: &Path, metadata: &ArrowReaderMetadata, column: usize) -> Option<bool> {
     for group in 0..metadata.metadata().num_row_groups() {
-        let batches = decode(path, metadata, [column], Rows { group, skip: 0, count: FIRST_ROWS })?;
+        let batches = decode(path, metadata, [column], Rows { group, skip: 0, count: FIRST_ROWS }).ok()?;
         let cells = batches.iter().flat_map(|batch| {
             (0..batch.num_rows()).filter_map(|row| cells::file(&**batch.columns().first()?, row))
         });
-        let seen: Vec<bool> = cells
-            .filter(|cell| cell.bytes.is_some() || cell.path.is_some())
-            .map(|cell| {
-                cell.path.is_some_and(is_picture)
-                    || cell.bytes.is_some_and(|bytes| image::guess_format(bytes).is_ok())
-            })
-            .collect();
+        let seen: Vec<bool> = cells.filter_map(|cell| is_picture_cell(&cell)).collect();
         if !seen.is_empty() {
-            return Ok(seen.contains(&true));
+            return Some(seen.contains(&true));
         }
     }
-    Ok(true)
+    None
+}
+
+/// Whether a file is a picture that can be decoded, `None` where it has neither bytes nor a name.
+fn is_picture_cell(cell: &cells::FileCell<'_>) -> Option<bool> {
+    let bytes = cell.bytes.filter(|bytes| !bytes.is_empty());
+    if bytes.is_none() && cell.path.is_none() {
+        return None;
+    }
+    Some(cell.path.is_some_and(is_picture) || bytes.is_some_and(is_picture_content))
 }
 
 /// Opens a file.

@@ -94,7 +94,7 @@ pub(crate) fn fit(field: Field, kind: ColumnKind) -> Field {
         (ColumnKind::Real, Field::Integer(value), _) => Field::Real(value as f64),
         (ColumnKind::Text, _, Some(value)) => Field::Text(json::plain(value)),
         (ColumnKind::List, _, Some(Value::Array(items))) => {
-            Field::List(items.into_iter().map(json::plain).collect())
+            Field::List(items.into_iter().filter(|item| !item.is_null()).map(json::plain).collect())
         }
         (ColumnKind::List, _, Some(value)) => Field::List(vec![json::plain(value)]),
         (ColumnKind::Json, _, Some(value)) => Field::Json(value),

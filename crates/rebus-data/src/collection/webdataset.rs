@@ -101,15 +101,28 @@ impl WebDataset {
         let mut schema = Schema::default();
         for sample in &self.samples {
             for member in &sample.members {
-                match &member.part {
-                    Part::Picture(column) => schema.declare(column, ColumnKind::Picture),
-                    Part::File(column) => schema.declare(column, ColumnKind::File),
-                    _ => {}
+                if let Part::Picture(column) = &member.part {
+                    schema.declare(column, ColumnKind::Picture);
                 }
             }
             if let Ok(fields) = self.texts(sample) {
                 for (name, field) in &fields {
                     schema.observe(name, field);
+                }
+            }
+        }
+        // Files come last: they take no column from a picture or a text, nor from one another.
+        let taken: HashSet<String> = schema.columns().into_iter().map(|column| column.name).collect();
+        for sample in &mut self.samples {
+            let mut own: HashSet<String> = HashSet::new();
+            for member in &mut sample.members {
+                let Part::File(column) = &mut member.part else { continue };
+                let free = |name: &String| !taken.contains(name) && !own.contains(name);
+                let names = [column.clone(), member.suffix.clone(), format!("{}_file", member.suffix)];
+                if let Some(name) = names.into_iter().find(free) {
+                    own.insert(name.clone());
+                    schema.declare(&name, ColumnKind::File);
+                    *column = name;
                 }
             }
         }
@@ -124,9 +137,14 @@ impl WebDataset {
     /// Adds those members to a record whose columns are of a kind of files.
     fn add_files(&self, sample: &Sample, record: &mut Record, kind: ColumnKind) -> Result<(), DataError> {
         for member in &sample.members {
-            let (Part::Picture(column) | Part::File(column)) = &member.part else { continue };
+            let column = match (&member.part, kind) {
+                (Part::Picture(column), ColumnKind::Picture) | (Part::File(column), ColumnKind::File) => {
+                    column
+                }
+                _ => continue,
+            };
             // Of two members for a column the first counts.
-            if self.kind(column) != Some(kind) || record.fields.contains_key(column) {
+            if record.fields.contains_key(column) {
                 continue;
             }
             let file =
@@ -325,6 +343,9 @@ mod tests {
                 ("d/0.mask.png", "m0"),
                 ("d/0.wav", "s0"),
                 ("d/0.depth.npy", "a0"),
+                ("d/0.image.npy", "i0"),
+                ("d/0.depth.exr", "e0"),
+                ("d/0.text", "t0"),
                 ("d/1.JPG", "p1"),
                 ("d/1.cls", "7"),
                 ("d/1.json", r#"{"score": 0.5}"#),
@@ -347,6 +368,10 @@ mod tests {
         assert_eq!((&*file("wav").bytes, file("wav").name.as_str()), (&b"s0"[..], "d/0.wav"));
         assert_eq!(&*file("depth").bytes, b"a0");
         assert!(matches!(&whole.fields["depth"], Field::File(_)));
+        // Names that are taken: whole suffixes.
+        assert_eq!(&*file("image.npy").bytes, b"i0");
+        assert_eq!(&*file("depth.exr").bytes, b"e0");
+        assert_eq!(&*file("text_file").bytes, b"t0");
         let one = opened.record(1).unwrap();
         assert_eq!(one.fields["label"], Field::Integer(7));
         let error = opened.record(2).unwrap_err().to_string();

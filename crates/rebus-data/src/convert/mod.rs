@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Broken, Collection, ColumnInfo, ColumnKind, DataError, Field, Record, collection::schema::fit};
+use crate::{
+    Broken, Collection, ColumnInfo, ColumnKind, DataError, Field, Record, collection::schema::fit,
+    main_pictures,
+};
 use staging::Staging;
 
 /// A format that can be written.
@@ -93,7 +96,7 @@ pub fn convert(
         let prepared = collection
             .whole(index)
             .map_err(|error| error.to_string())
-            .and_then(|record| prepare(format, fitted(record, columns), index, &mut names));
+            .and_then(|record| prepare(format, columns, fitted(record, columns), index, &mut names));
         match prepared {
             Ok(output) => {
                 writer.write(output)?;
@@ -167,9 +170,15 @@ fn fitted(record: Record, columns: &[ColumnInfo]) -> Record {
 }
 
 /// Finds names for the record's files, or says why there are none.
-fn prepare(format: Format, record: Record, index: usize, names: &mut names::Names) -> Result<Output, String> {
+fn prepare(
+    format: Format,
+    columns: &[ColumnInfo],
+    record: Record,
+    index: usize,
+    names: &mut names::Names,
+) -> Result<Output, String> {
     let mut extensions = Vec::new();
-    let mut main = None;
+    let mut main = main_pictures(columns).and_then(|column| record.picture(&column.name));
     for (column, field) in &record.fields {
         let extension = match field {
             Field::Picture(picture) => {

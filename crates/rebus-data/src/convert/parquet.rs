@@ -27,8 +27,8 @@ use crate::{ColumnInfo, ColumnKind, DataError, Field, Record};
 
 /// Rows a row group, fewer where the pictures are large.
 const ROWS: usize = 1000;
-/// The most bytes of pictures in a row group.
-const BYTES: usize = 256 << 20;
+/// The most bytes of a row group before it is written.
+const BYTES: usize = 128 << 20;
 /// The key under which `datasets` keeps its description of the columns.
 const NOTE: &str = "huggingface";
 
@@ -85,8 +85,7 @@ impl Table {
 
 impl Writer for Table {
     fn write(&mut self, output: Output) -> Result<(), DataError> {
-        let files = output.record.fields.values().filter_map(Field::file);
-        let bytes: usize = files.map(|file| file.bytes.len()).sum();
+        let bytes: usize = output.record.fields.values().map(weight).sum();
         if self.rows.len() == ROWS || self.bytes + bytes > BYTES {
             self.flush()?;
         }
@@ -100,6 +99,28 @@ impl Writer for Table {
         self.writer.close().map_err(failed)?;
         Ok(())
     }
+}
+
+/// About how many bytes a field takes in memory.
+fn weight(field: &Field) -> usize {
+    match field {
+        Field::Text(text) => text.len(),
+        Field::List(items) => items.iter().map(String::len).sum(),
+        Field::Json(value) => json_weight(value),
+        Field::Picture(file) | Field::File(file) => file.bytes.len(),
+        Field::Integer(_) | Field::Real(_) | Field::Boolean(_) => 8,
+    }
+}
+
+/// A value itself, and about as much again for its way into a column.
+fn json_weight(value: &Value) -> usize {
+    2 * size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(json_weight).sum(),
+            Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + json_weight(value)).sum(),
+            _ => 0,
+        }
 }
 
 /// The type of a column that is not of JSON; of JSON it is a text.
@@ -131,7 +152,7 @@ fn json_field(name: &str, shape: Option<&Shape>) -> ArrowField {
 fn shaped(shape: &Shape) -> Option<DataType> {
     Some(match shape {
         Shape::Boolean => DataType::Boolean,
-        Shape::Integer => DataType::Int64,
+        Shape::Integer | Shape::Large => DataType::Int64,
         Shape::Real => DataType::Float64,
         Shape::Text => DataType::Utf8,
         Shape::List(item) => list(shaped(item)?),
@@ -176,7 +197,12 @@ fn array(column: &ColumnInfo, field: &Arc<ArrowField>, rows: &[Record]) -> Resul
                 _ => &Value::Null,
             });
             if *field.data_type() == DataType::Utf8 {
-                let texts = values.map(|value| (!value.is_null()).then(|| value.to_string()));
+                let called_json = field.extension_type_name().is_some();
+                let texts = values.map(|value| match value {
+                    Value::Null => None,
+                    Value::String(text) if !called_json => Some(text.clone()),
+                    value => Some(value.to_string()),
+                });
                 return Ok(Arc::new(StringArray::from_iter(texts)));
             }
             let builder = ReaderBuilder::new_with_field(field.clone()).with_batch_size(rows.len());

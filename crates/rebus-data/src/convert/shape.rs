@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::{Collection, ColumnInfo, ColumnKind, Field, collection::schema::fit};
 
+/// Objects with more fields are kept as they are.
+const MOST_FIELDS: usize = 100;
+
 /// What values have in common. Nothing is bent to fit: what would come back as something else is mixed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Shape {
@@ -13,6 +16,8 @@ pub(crate) enum Shape {
     Unknown,
     Boolean,
     Integer,
+    /// Whole numbers, some of them beyond what real ones can say.
+    Large,
     Real,
     Text,
     /// Any number of values of one shape, `null` among them.
@@ -47,12 +52,14 @@ impl Shape {
     pub(crate) fn take_in(&mut self, value: &Value) {
         *self = match (std::mem::take(self), value) {
             (Self::Unknown | Self::Boolean, Value::Bool(_)) => Self::Boolean,
-            (Self::Unknown | Self::Integer, Value::Number(number)) if number.is_i64() => Self::Integer,
-            (Self::Unknown | Self::Integer | Self::Real, Value::Number(number))
-                if number.is_f64() || number.is_i64() =>
-            {
+            (Self::Unknown | Self::Integer, Value::Number(number)) if is_exact(number) => Self::Integer,
+            (Self::Unknown | Self::Integer | Self::Large, Value::Number(number)) if number.is_i64() => {
+                Self::Large
+            }
+            (Self::Unknown | Self::Integer | Self::Real, Value::Number(number)) if number.is_f64() => {
                 Self::Real
             }
+            (Self::Real, Value::Number(number)) if is_exact(number) => Self::Real,
             (Self::Unknown | Self::Text, Value::String(_)) => Self::Text,
             (Self::Unknown, Value::Array(items)) => Self::List(Box::default()).with_items(items),
             (list @ Self::List(_), Value::Array(items)) => list.with_items(items),
@@ -75,9 +82,18 @@ impl Shape {
                 // A field that is `null` would come back absent: it makes its own shape mixed.
                 shapes.entry(name.clone()).or_default().take_in(value);
             }
+            // Keys that are data, such as names of users: a column each would be as many as there are records.
+            if shapes.len() > MOST_FIELDS {
+                return Self::Mixed;
+            }
         }
         self
     }
+}
+
+/// Whether it is a whole number that a real one can say.
+fn is_exact(number: &serde_json::Number) -> bool {
+    number.as_i64().is_some_and(|value| value.unsigned_abs() <= 1 << 53)
 }
 
 #[cfg(test)]
@@ -108,6 +124,10 @@ mod tests {
             ),
             (vec![json!({"a": null})], object(&[("a", Shape::Mixed)])),
             (vec![json!(true), json!(1)], Shape::Mixed),
+            (vec![json!(1_i64 << 60), json!(1)], Shape::Large),
+            (vec![json!(1_i64 << 60), json!(0.5)], Shape::Mixed),
+            (vec![json!(0.5), json!(1_i64 << 60)], Shape::Mixed),
+            ((0..101).map(|user| json!({ user.to_string(): 1 })).collect(), Shape::Mixed),
             (vec![json!(u64::MAX)], Shape::Mixed),
             (vec![], Shape::Unknown),
         ];

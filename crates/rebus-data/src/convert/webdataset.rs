@@ -55,7 +55,9 @@ impl Writer for Shards {
         for (column, extension) in &extensions {
             let suffix = match record.fields.get(column) {
                 Some(Field::Picture(_)) if column == "image" => extension.clone(),
-                Some(Field::File(_)) if column == extension => extension.clone(),
+                Some(Field::File(_)) if column == extension || column.ends_with(&format!(".{extension}")) => {
+                    column.clone()
+                }
                 _ => format!("{column}.{extension}"),
             };
             let Some(file) = record.fields.get(column).and_then(Field::file) else { continue };
