@@ -7,6 +7,10 @@ use rebus_models::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
+    /// A file could not be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
     /// The collection.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -14,6 +18,69 @@ pub enum EvalError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
+
+    /// A file of features.
+    #[error(
+        "{file} cannot be read as features: {reason}. Wanted is a NumPy file (.npy) of float32 or float64 in rows, one a picture"
+    )]
+    BadFeatures {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A number among features that is none.
+    #[error(
+        "{name} has {value} in row {row}, column {column}: an extractor that gives no number cannot be measured by"
+    )]
+    NotFinite {
+        /// Whose features.
+        name: String,
+        /// The picture, from 0.
+        row: usize,
+        /// The feature, from 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
+    },
+
+    /// Features of two extractors.
+    #[error(
+        "{drawn} has {drawn_width} features a picture and {real} has {real_width}: both must come from one extractor"
+    )]
+    WidthsDiffer {
+        /// The drawn pictures' features.
+        drawn: String,
+        /// Their width.
+        drawn_width: usize,
+        /// The real pictures' features.
+        real: String,
+        /// Their width.
+        real_width: usize,
+    },
+
+    /// Too few samples for a measure.
+    #[error("{name} has {samples} pictures, too few for {measure}: at least {needed} are needed")]
+    TooFewSamples {
+        /// Whose features.
+        name: String,
+        /// How many there are.
+        samples: usize,
+        /// The measure.
+        measure: &'static str,
+        /// How many it takes.
+        needed: usize,
+    },
+
+    /// Numbers so far apart that no eigenvalues come out.
+    #[error(
+        "the Fréchet distance of {name} does not converge; look for features that are far larger than others"
+    )]
+    NoEigenvalues {
+        /// Whose covariance.
+        name: String,
+    },
 
     /// A collection in which there is nothing to rank.
     #[error("{records} records with a picture and a caption: too few to rank among; at least 2 are needed")]

@@ -1,9 +1,9 @@
-//! `rebus eval`: how well a model draws what it is told.
+//! `rebus eval`: how well a model draws what it is told, and how far two sets of pictures are apart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rebus_data::DataConfig;
-use rebus_eval::{Half, PixelRank, pixel_rank};
+use rebus_eval::{DistanceSettings, Features, Half, PixelRank, distances, pixel_rank};
 use rebus_models::Model;
 use rebus_train::Recipe;
 
@@ -11,12 +11,15 @@ use super::{compute::Compute, failure::Failure, progress, say::out};
 
 /// Arguments of `rebus eval`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A model folder; the one that ships by default.
     model: Option<PathBuf>,
     /// The collection whose captions are drawn.
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required = true)]
+    data: Option<PathBuf>,
     /// How many captions of each half.
     #[arg(long, default_value_t = 200, value_parser = samples)]
     samples: usize,
@@ -39,19 +42,74 @@ pub(crate) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Distances between drawn and real pictures by their features, of any extractor.
+    Distances {
+        /// Features of drawn pictures: a NumPy file of float32 or float64, a row a picture.
+        drawn: PathBuf,
+        /// Features of real pictures by the same extractor.
+        real: PathBuf,
+        /// The seed of the kernel distance's subsets.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Print the numbers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match (&args.command, &args.data) {
+        (Some(Command::Distances { drawn, real, seed, json }), _) => compare(drawn, real, *seed, *json),
+        (None, Some(data)) => rank(args, data),
+        (None, None) => Err(Failure::input("name a collection with --data")),
+    }
+}
+
+fn compare(drawn: &Path, real: &Path, seed: u64, json: bool) -> Result<(), Failure> {
+    let mut settings = DistanceSettings::default();
+    settings.seed = seed;
+    let found = distances(&Features::read_npy(drawn)?, &Features::read_npy(real)?, &settings)?;
+    if json {
+        out!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(());
+    }
+    out!("{} drawn and {} real pictures, {} features each", found.drawn, found.real, found.width);
+    match (found.frechet_distance, &found.note) {
+        (Some(distance), _) => out!("Fréchet distance   {distance:.6}"),
+        (None, note) => out!("Fréchet distance   none: {}", note.as_deref().unwrap_or_default()),
+    }
+    out!(
+        "kernel distance    {:.6}, standard deviation {:.6} over {} subsets",
+        found.kernel_distance_mean,
+        found.kernel_distance_std,
+        settings.kernel_subsets
+    );
+    for (name, value) in [
+        ("precision", found.precision),
+        ("recall", found.recall),
+        ("density", found.density),
+        ("coverage", found.coverage),
+    ] {
+        out!("{name:18} {value:.4}");
+    }
+    Ok(())
+}
+
+fn rank(args: &Args, data: &Path) -> Result<(), Failure> {
     let model = args.compute.model(args.model.as_deref())?;
-    let collection = rebus_data::open(&args.data, &Default::default())?;
+    let collection = rebus_data::open(data, &Default::default())?;
     let [channels, height, width] = model.info().picture_shape;
-    let mut data = trained_with(&*model)
+    let mut config = trained_with(&*model)
         .unwrap_or_else(|| DataConfig { validation_fraction: 0.05, ..DataConfig::default() });
     if let Some(fraction) = args.validation_fraction {
-        data.validation_fraction = fraction;
+        config.validation_fraction = fraction;
     }
-    data.channels = channels as u8;
-    data.image_size = rebus_data::config::ImageSize::Sides([height as u32, width as u32]);
-    data.captions.clear();
-    let mut settings = PixelRank::new(data);
+    config.channels = channels as u8;
+    config.image_size = rebus_data::config::ImageSize::Sides([height as u32, width as u32]);
+    config.captions.clear();
+    let mut settings = PixelRank::new(config);
     settings.samples = args.samples;
     settings.seed = args.seed;
     settings.guidance_scale = args.guidance_scale;

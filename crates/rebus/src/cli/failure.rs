@@ -153,6 +153,7 @@ impl From<EvalError> for Failure {
         match error {
             EvalError::Model(error) => error.into(),
             EvalError::Data(error) => error.into(),
+            EvalError::Io(error) => error.into(),
             error => Self::of(error, None),
         }
     }

@@ -99,3 +99,22 @@ fn eval_ranks_the_true_picture() {
     assert_eq!(said["pictures"], 200);
     assert_eq!(said["training"]["captions"], 3);
 }
+
+#[test]
+fn eval_distances_compares_features_of_any_extractor() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rebus-eval/tests/golden");
+    let path = |name: &str| golden.join(name).to_str().unwrap().to_string();
+    let (drawn, real) = (path("drawn.npy"), path("real.npy"));
+    let json = done(folder.path(), &["eval", "distances", &drawn, &real, "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for key in ["frechet_distance", "kernel_distance_mean", "kernel_distance_std", "precision", "recall"] {
+        assert!(said[key].is_f64(), "{key}: {json}");
+    }
+    assert!((said["frechet_distance"].as_f64().unwrap() - 12.611_854).abs() < 1e-4, "{json}");
+    insta::assert_snapshot!(done(folder.path(), &["eval", "distances", &drawn, &real]));
+    let (code, said) = crate::failed(folder.path(), &["eval", "distances", &drawn, "gone.npy"]);
+    assert!(code == 2 && said.contains("gone.npy"), "{code} {said}");
+    let (code, said) = crate::failed(folder.path(), &["eval"]);
+    assert!(code == 2 && said.contains("--data"), "{code} {said}");
+}
