@@ -41,9 +41,7 @@ impl Features {
         let failed = |error: std::io::Error| broken(error.to_string());
         let bytes = fs_err::read(path)?;
         let file = npyz::NpyFile::new(&bytes[..]).map_err(failed)?;
-        if file.order() != npyz::Order::C {
-            return Err(broken("its columns lie one after another, not its rows".to_string()));
-        }
+        let by_columns = file.order() == npyz::Order::Fortran;
         let [_, width] = match *file.shape() {
             [rows, width] if rows > 0 && width > 0 => [rows, width],
             ref shape => return Err(broken(format!("its shape is {shape:?}, not [picture, feature]"))),
@@ -60,6 +58,7 @@ impl Features {
                     .map_err(failed)?
             }
         };
+        let data = if by_columns { in_rows(&data, width) } else { data };
         Self::new(name, width, data)
     }
 
@@ -120,5 +119,21 @@ impl Features {
             return Ok(());
         }
         Err(EvalError::TooFewSamples { name: self.name.clone(), samples: self.len(), measure, needed })
+    }
+}
+
+/// Columns one after another as rows one after another.
+fn in_rows(columns: &[f32], width: usize) -> Vec<f32> {
+    let rows = columns.len() / width;
+    (0..rows).flat_map(|row| columns.iter().skip(row).step_by(rows).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_become_rows() {
+        assert_eq!(in_rows(&[1.0, 2.0, 3.0, 10.0, 20.0, 30.0], 2), [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]);
     }
 }
