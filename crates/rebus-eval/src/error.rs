@@ -73,6 +73,18 @@ pub enum EvalError {
         needed: usize,
     },
 
+    /// Pictures that cannot lie on one another.
+    #[error(
+        "a picture of {}x{} cannot be compared with one of {}x{}: resize one of them",
+        picture.0, picture.1, reference.0, reference.1
+    )]
+    SizesDiffer {
+        /// Width and height of the picture.
+        picture: (u32, u32),
+        /// And of the one that it should be.
+        reference: (u32, u32),
+    },
+
     /// Numbers so far apart that no eigenvalues come out.
     #[error(
         "the Fréchet distance of {name} does not converge; look for features that are far larger than others"

@@ -13,6 +13,7 @@ mod frechet;
 mod kernel;
 mod neighbours;
 mod pixel_rank;
+mod similarity;
 
 pub use distances::{DistanceSettings, Distances, distances};
 pub use error::EvalError;
@@ -21,3 +22,4 @@ pub use frechet::{Moments, frechet_distance};
 pub use kernel::{KernelDistance, Subset, kernel_distance, subsets};
 pub use neighbours::{Neighbours, neighbours};
 pub use pixel_rank::{Half, PixelRank, PixelRankReport, pixel_rank};
+pub use similarity::{Similarity, similarity};

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rebus_data::DataConfig;
-use rebus_eval::{DistanceSettings, Features, Half, PixelRank, distances, pixel_rank};
+use image::RgbImage;
+use rebus_data::{DataConfig, EncodedFile, picture};
+use rebus_eval::{DistanceSettings, Features, Half, PixelRank, distances, pixel_rank, similarity};
 use rebus_models::Model;
 use rebus_train::Recipe;
 
@@ -57,11 +58,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// How alike a picture and the one that it should be are: PSNR, SSIM and multi-scale SSIM.
+    Similarity {
+        /// The picture; a transparent one is laid on white.
+        picture: PathBuf,
+        /// What it should be, of the same size.
+        reference: PathBuf,
+        /// Print the numbers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match (&args.command, &args.data) {
         (Some(Command::Distances { drawn, real, seed, json }), _) => compare(drawn, real, *seed, *json),
+        (Some(Command::Similarity { picture, reference, json }), _) => likeness(picture, reference, *json),
         (None, Some(data)) => rank(args, data),
         (None, None) => Err(Failure::input("name a collection with --data")),
     }
@@ -95,6 +107,31 @@ fn compare(drawn: &Path, real: &Path, seed: u64, json: bool) -> Result<(), Failu
         out!("{name:18} {value:.4}");
     }
     Ok(())
+}
+
+fn likeness(picture: &Path, reference: &Path, json: bool) -> Result<(), Failure> {
+    let found = similarity(&read_picture(picture)?, &read_picture(reference)?)?;
+    if json {
+        out!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(());
+    }
+    let small = |least: u32| move || format!("none: a side is below {least} pixels");
+    let say = |value: f64| format!("{value:.6}");
+    out!(
+        "PSNR       {}",
+        found.psnr.map_or("infinite: they are equal".to_string(), |psnr| format!("{psnr:.4} dB"))
+    );
+    out!("SSIM       {}", found.ssim.map_or_else(small(11), say));
+    out!("MS-SSIM    {}", found.ms_ssim.map_or_else(small(176), say));
+    Ok(())
+}
+
+/// A picture as a person sees it.
+fn read_picture(path: &Path) -> Result<RgbImage, Failure> {
+    let config = DataConfig::default();
+    let file = EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() };
+    let decoded = picture::decode(&file, config.max_pixels)?;
+    Ok(picture::flatten(decoded, 3, picture::parse_color(&config.background)?).to_rgb8())
 }
 
 fn rank(args: &Args, data: &Path) -> Result<(), Failure> {

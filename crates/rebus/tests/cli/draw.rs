@@ -118,3 +118,19 @@ fn eval_distances_compares_features_of_any_extractor() {
     let (code, said) = crate::failed(folder.path(), &["eval"]);
     assert!(code == 2 && said.contains("--data"), "{code} {said}");
 }
+
+#[test]
+fn eval_similarity_compares_two_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rebus-eval/tests/golden/similarity");
+    let path = |name: &str| golden.join(name).to_str().unwrap().to_string();
+    let args = ["eval", "similarity", &path("large.png"), &path("large-reference.png")];
+    insta::assert_snapshot!(done(folder.path(), &args));
+    let same = done(folder.path(), &["eval", "similarity", &path("small.png"), &path("small.png"), "--json"]);
+    let same: serde_json::Value = serde_json::from_str(&same).unwrap();
+    assert!(same["psnr"].is_null() && same["ms_ssim"].is_null(), "{same}");
+    let (code, said) =
+        crate::failed(folder.path(), &["eval", "similarity", &path("small.png"), &path("large.png")]);
+    assert!(code == 2 && said.contains("13x17") && said.contains("181x179"), "{code} {said}");
+}
