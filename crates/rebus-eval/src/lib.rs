@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of tasks or of the command line.
 
+mod captioned;
 mod distances;
 mod error;
 mod features;
@@ -13,6 +14,7 @@ mod frechet;
 mod kernel;
 mod neighbours;
 mod pixel_rank;
+mod retrieval;
 mod similarity;
 
 pub use distances::{DistanceSettings, Distances, distances};
@@ -22,4 +24,5 @@ pub use frechet::{Moments, frechet_distance};
 pub use kernel::{KernelDistance, Subset, kernel_distance, subsets};
 pub use neighbours::{Neighbours, neighbours};
 pub use pixel_rank::{Half, PixelRank, PixelRankReport, pixel_rank};
+pub use retrieval::{Recall, Retrieval, RetrievalHalf, RetrievalReport, retrieval};
 pub use similarity::{Similarity, similarity};

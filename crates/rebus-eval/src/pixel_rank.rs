@@ -2,19 +2,19 @@
 //!
 //! It punishes a wrong shape or colour and forgives blur and noise, so look at the pictures too.
 
-use rayon::prelude::*;
 use rebus_data::{
     Collection, DataConfig, Pictures,
     captions::caption_column,
-    fit::Fitter,
-    picture::{decode, flatten, parse_color},
     random::{Purpose, shuffle, stream},
     split,
 };
 use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able};
 use serde::Serialize;
 
-use crate::EvalError;
+use crate::{
+    EvalError,
+    captioned::{Captioned, captioned},
+};
 
 /// Pictures are compared at this many pixels a side.
 const SIDE: usize = 16;
@@ -68,14 +68,8 @@ impl PixelRank {
     }
 }
 
-/// A picture of the collection, small, and its caption.
-struct Candidate {
-    record: usize,
-    caption: String,
-    /// Whether the caption has the part that the split ignores.
-    variant: bool,
-    pixels: Vec<f32>,
-}
+/// A record whose picture is small.
+type Candidate = Captioned<Vec<f32>>;
 
 /// Draws captions of both halves and ranks the true picture of each among all pictures.
 ///
@@ -87,7 +81,13 @@ pub fn pixel_rank(
     settings: &PixelRank,
     observer: &mut dyn Observer,
 ) -> Result<PixelRankReport, EvalError> {
-    let candidates = candidates(collection, &settings.data)?;
+    let candidates = match caption_column(collection) {
+        Some(column) => {
+            let all: Vec<usize> = (0..collection.len()).collect();
+            captioned(collection, &settings.data, column, &all, |pictures| small(pictures, 0))?
+        }
+        None => vec![],
+    };
     if candidates.len() < 2 {
         return Err(EvalError::TooFew { records: candidates.len() });
     }
@@ -104,25 +104,6 @@ pub fn pixel_rank(
         training: half(&halves.train, observer)?,
         held_out: half(&halves.validation, observer)?,
     })
-}
-
-/// All pictures that can be read and have a caption.
-fn candidates(collection: &dyn Collection, config: &DataConfig) -> Result<Vec<Candidate>, EvalError> {
-    let fitter = Fitter::new(config)?;
-    let ignored = config.ignored()?;
-    let background = parse_color(&config.background)?;
-    let Some(column) = caption_column(collection) else { return Ok(vec![]) };
-    let read = |record: usize| {
-        let fields = collection.record(record).ok()?;
-        let caption = fields.text(column).filter(|caption| !caption.is_empty())?;
-        let image = decode(fields.picture(&config.picture_column)?, config.max_pixels).ok()?;
-        let image = flatten(image, config.channels, background);
-        let bucket = fitter.bucket(image.width(), image.height());
-        let pictures = Pictures::from_images(&[fitter.fit(image, bucket).ok()?]).ok()?;
-        let variant = ignored.is_match(&caption);
-        Some(Candidate { record, caption, variant, pixels: small(&pictures, 0) })
-    };
-    Ok((0..collection.len()).into_par_iter().filter_map(read).collect())
 }
 
 fn ranks(
@@ -154,8 +135,8 @@ fn ranks(
         let drawn = generator.generate(&request, observer)?;
         for (i, truth) in chosen.iter().enumerate() {
             let pixels = small(&drawn, i);
-            let own = distance(&pixels, &truth.pixels);
-            let nearer = all.iter().filter(|other| distance(&pixels, &other.pixels) < own).count();
+            let own = distance(&pixels, &truth.seen);
+            let nearer = all.iter().filter(|other| distance(&pixels, &other.seen) < own).count();
             let percent = 100.0 * nearer as f64 / all.len() as f64;
             if truth.variant { variants.push(percent) } else { plain.push(percent) }
         }

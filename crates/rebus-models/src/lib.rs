@@ -8,6 +8,7 @@
 //! Knows nothing of the training loop.
 
 pub mod capability;
+pub mod dual;
 pub mod error;
 pub mod flow;
 pub mod folder;
@@ -20,7 +21,8 @@ pub mod text;
 pub mod weights;
 
 pub use capability::{
-    Conditioner, Denoise, Generate, GenerateOptions, GenerateRequest, Model, ModelInfo, NoObserver, Observer,
+    Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Model, ModelInfo,
+    NoObserver, Observer, Vectors,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

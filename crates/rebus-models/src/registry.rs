@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
-use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, flow, gan};
+use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, dual, flow, gan};
 
 /// What the rest of the program knows of a family.
 pub struct Family {
@@ -27,7 +27,7 @@ pub struct Family {
 
 /// All families.
 pub fn families() -> &'static [Family] {
-    &[flow::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY]
+    &[flow::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY]
 }
 
 /// The family of a name.

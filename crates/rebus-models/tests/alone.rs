@@ -87,6 +87,8 @@ fn the_modern_gan() {
 
 #[test]
 fn no_family_is_forgotten_here() {
-    let names: Vec<_> = families().iter().map(|family| family.name).collect();
+    // Those that encode are in `dual.rs`.
+    let draws = families().iter().filter(|family| family.verbs.contains(&"generate"));
+    let names: Vec<_> = draws.map(|family| family.name).collect();
     assert_eq!(names, ["flow", "gan-modern", "gan-classic"]);
 }

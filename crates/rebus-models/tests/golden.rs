@@ -9,6 +9,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use rebus_models::{
+    dual::{DualConfig, DualLoss, DualNetwork, Pairs, PictureConfig, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowNetwork},
     gan::{
         augment::{Augmentation, Change},
@@ -175,6 +176,24 @@ fn the_flow() {
     let (velocity, pair) = example.losses(&network, 0.5);
     golden.check_step("step", velocity + pair.unwrap() * 0.5, &network, "");
     golden.report("flow");
+}
+
+#[test]
+fn the_two_towers() {
+    let mut golden = Golden::read("dual");
+    let picture = PictureConfig { widths: vec![8, 12], blocks: 2, groups: 4 };
+    let config = DualConfig { width: 10, picture, text: TEXT };
+    let network = golden.fill(DualNetwork::new(&config, 3, &mut Init::empty(&golden.device)), "");
+    for (name, loss) in [("sigmoid", DualLoss::Sigmoid), ("softmax", DualLoss::Softmax)] {
+        let pictures = network.pictures(golden.tensor("pictures"));
+        let texts = network.texts(golden.text());
+        golden.check("of_pictures", pictures.clone());
+        golden.check("of_texts", texts.clone());
+        let pairs = Pairs { pictures, texts, ignored: golden.tensor("ignored") };
+        let loss = contrastive_loss(pairs, network.scale.val(), network.bias.val(), loss);
+        golden.check_step(name, loss, &network, "");
+    }
+    golden.report("two towers");
 }
 
 fn classic(file: &str, preset: Preset, side: usize) {

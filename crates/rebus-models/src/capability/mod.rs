@@ -2,12 +2,14 @@
 
 mod conditioner;
 mod denoise;
+mod encode;
 mod generate;
 mod model;
 mod observer;
 
 pub use conditioner::Conditioner;
 pub use denoise::{Denoise, Parameterization};
+pub use encode::{Encode, Encoded, Vectors};
 pub use generate::{Generate, GenerateOptions, GenerateRequest};
 pub use model::{Model, ModelInfo};
 pub use observer::{NoObserver, Observer};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Conditioner, Denoise, Generate};
+use super::{Conditioner, Denoise, Encode, Generate};
 
 /// A model in memory. `Arc<dyn Model>` is shared between threads.
 pub trait Model: Send + Sync {
@@ -16,6 +16,11 @@ pub trait Model: Send + Sync {
 
     /// Noise and a condition to a picture.
     fn generate(&self) -> Option<&dyn Generate> {
+        None
+    }
+
+    /// Words and pictures to embeddings in one space.
+    fn encode(&self) -> Option<&dyn Encode> {
         None
     }
 

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use rebus_data::{DataConfig, EncodedFile, picture};
-use rebus_eval::{DistanceSettings, Features, Half, PixelRank, distances, pixel_rank, similarity};
+use rebus_data::{Collection, DataConfig, EncodedFile, captions::caption_column, picture};
+use rebus_eval::{
+    DistanceSettings, Features, Half, PixelRank, Retrieval, distances, pixel_rank, retrieval, similarity,
+};
 use rebus_models::Model;
 use rebus_train::Recipe;
 
@@ -21,7 +23,10 @@ pub(crate) struct Args {
     /// The collection whose captions are drawn.
     #[arg(long, value_name = "PATH", required = true)]
     data: Option<PathBuf>,
-    /// How many captions of each half.
+    /// The column of captions that an encoder is measured by; by default the collection's own.
+    #[arg(long, value_name = "COLUMN")]
+    caption: Option<String>,
+    /// How many captions of each half are drawn.
     #[arg(long, default_value_t = 200, value_parser = samples)]
     samples: usize,
     /// The seed of the choice and of the drawing.
@@ -146,6 +151,9 @@ fn rank(args: &Args, data: &Path) -> Result<(), Failure> {
     config.channels = channels as u8;
     config.image_size = rebus_data::config::ImageSize::Sides([height as u32, width as u32]);
     config.captions.clear();
+    if model.generate().is_none() && model.encode().is_some() {
+        return find(&*model, &*collection, config, args);
+    }
     let mut settings = PixelRank::new(config);
     settings.samples = args.samples;
     settings.seed = args.seed;
@@ -167,6 +175,42 @@ fn rank(args: &Args, data: &Path) -> Result<(), Failure> {
             cell(*median_variants),
             cell(within_tenth.map(|share| share * 100.0)),
         );
+    }
+    Ok(())
+}
+
+/// What an encoder finds: pictures by captions, and captions by pictures.
+fn find(
+    model: &dyn Model,
+    collection: &dyn Collection,
+    config: DataConfig,
+    args: &Args,
+) -> Result<(), Failure> {
+    let column = match &args.caption {
+        Some(column) => column.clone(),
+        None => caption_column(collection).unwrap_or("text").to_string(),
+    };
+    let report =
+        retrieval(model, collection, &Retrieval::new(config, column), &mut progress::Drawing::new())?;
+    if args.json {
+        out!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    out!("the right one among all of its half, captions in `{}`", report.column);
+    for (name, half) in [("training", &report.training), ("held out", &report.held_out)] {
+        for (way, found) in
+            [("picture of a caption", half.text_to_picture), ("caption of a picture", half.picture_to_text)]
+        {
+            let Some(found) = found else { continue };
+            out!(
+                "{name:9} {way}   first {:5.1} %   in five {:5.1} %   in ten {:5.1} %   median place {} of {}",
+                100.0 * found.at_1,
+                100.0 * found.at_5,
+                100.0 * found.at_10,
+                found.median_rank,
+                half.pictures
+            );
+        }
     }
     Ok(())
 }

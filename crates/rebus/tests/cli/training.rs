@@ -135,3 +135,34 @@ fn a_run_is_not_begun_twice_nor_resumed_as_another() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("train.learning_rate"), "{said}");
 }
+
+#[test]
+fn an_encoder_is_trained_and_measured_by_what_it_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let path = emoji.to_str().unwrap();
+    let mut args = vec!["train", "emoji-dual", "--data", path, "--run", "run"];
+    for key in [
+        "model.picture.widths=[8,16]",
+        "model.text.layers=1",
+        "data.image_size=16",
+        "train.batch_size=8",
+        "train.steps=4",
+        "train.validate_every=2",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(folder.path(), &args);
+    let said = done(folder.path(), &["eval", "run/model", "--data", path, "--caption", "text_zh", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["column"], "text_zh");
+    let found =
+        said["held_out"]["pictures"].as_u64().unwrap() + said["training"]["pictures"].as_u64().unwrap();
+    assert_eq!(found, 199, "one of 200 has no Chinese caption");
+    let at = |of: &str| said["training"]["text_to_picture"][of].as_f64().unwrap();
+    assert!(at("at_1") <= at("at_5") && at("at_5") <= at("at_10") && at("median_rank") >= 1.0, "{said}");
+    let said = done(folder.path(), &["eval", "run/model", "--data", path]);
+    assert_eq!(said.lines().count(), 5, "{said}");
+    let (code, said) = failed(folder.path(), &["generate", "sun", "--model", "run/model"]);
+    assert!(code == 2 && said.contains("dual") && said.contains("cannot generate"), "{code} {said}");
+}

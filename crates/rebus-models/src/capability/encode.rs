@@ -1,0 +1,53 @@
+//! Words and pictures to embeddings in one space.
+
+use rebus_data::Pictures;
+
+use crate::ModelError;
+
+/// Puts what it is given into a space in which things that belong together lie close.
+pub trait Encode: Send + Sync {
+    /// Numbers of an embedding.
+    fn width(&self) -> usize;
+
+    /// One row an input, of length 1, the same to the bit whatever is encoded beside it.
+    ///
+    /// # Errors
+    /// A modality or a size that the model does not know, or a text that its tokenizer cannot read.
+    fn encode(&self, inputs: Encoded<'_>) -> Result<Vectors, ModelError>;
+}
+
+/// Many inputs of one modality.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Encoded<'a> {
+    /// Texts.
+    Texts(&'a [String]),
+    /// Pictures in -1..1.
+    Pictures(&'a Pictures),
+}
+
+/// Embeddings, a row each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// Numbers of a row.
+    pub width: usize,
+    /// `[input, width]`
+    pub data: Vec<f32>,
+}
+
+impl Vectors {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.data.len() / self.width.max(1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The embedding of one input.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.data[row * self.width..][..self.width]
+    }
+}

@@ -1,0 +1,154 @@
+//! The two towers: learning, gradients kept at the embeddings, checkpoints, model folders, and encoding.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use indexmap::IndexMap;
+use rebus_data::{
+    Batch, Column, Pictures,
+    tokenizer::{Tokenizer, TokenizerConfig},
+};
+use rebus_models::{Encoded, Objective, ObjectiveSpec, Precision, Step, Vectors, Which, family, open};
+use serde_json::{Value, json};
+
+const CAPTIONS: [&str; 6] =
+    ["a red field", "a green field", "a blue field", "all dark", "all bright", "\u{7ea2}\u{82b1}"];
+const COLOURS: [[f32; 3]; 6] =
+    [[0.8, -0.8, -0.8], [-0.8, 0.8, -0.8], [-0.8, -0.8, 0.8], [-0.9; 3], [0.9; 3], [0.8, -0.8, 0.8]];
+const SIDE: usize = 8;
+
+fn pictures(range: std::ops::Range<usize>) -> Pictures {
+    let data = range.clone().flat_map(|sample| {
+        COLOURS[sample % 6].into_iter().flat_map(|value| std::iter::repeat_n(value, SIDE * SIDE))
+    });
+    Pictures { shape: [range.len(), 3, SIDE, SIDE], data: data.collect() }
+}
+
+fn batch(range: std::ops::Range<usize>) -> Batch {
+    Batch {
+        keys: range.clone().map(|sample| sample.to_string()).collect(),
+        columns: IndexMap::from([
+            (
+                "text".to_string(),
+                Column::Texts(range.clone().map(|at| CAPTIONS[at % 6].to_string()).collect()),
+            ),
+            ("image".to_string(), Column::Pictures(pictures(range))),
+        ]),
+    }
+}
+
+fn objective(settings: Value) -> Box<dyn Objective> {
+    let mut spec = ObjectiveSpec::new([3, SIDE, SIDE], Device::flex().autodiff(), 5);
+    spec.model = json!({
+        "width": 8, "picture": { "widths": [8, 16], "groups": 4 }, "text": { "width": 16, "layers": 1, "heads": 2 },
+    });
+    spec.objective = settings;
+    spec.optimizer.weight_decay = 0.0;
+    spec.average.gamma = 1.0;
+    let captions = CAPTIONS.map(String::from).into_iter();
+    spec.tokenizer = Some(Arc::new(Tokenizer::train(&TokenizerConfig::default(), captions).unwrap()));
+    (family("dual").unwrap().objective)(&spec).unwrap()
+}
+
+fn steps(objective: &mut dyn Objective, batches: &[Batch], numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        step(objective, batches, number);
+    }
+}
+
+fn step(objective: &mut dyn Objective, batches: &[Batch], number: u64) -> f64 {
+    objective.step(batches, &Step { number, seed: 3, learning_rate: 3e-3 }).unwrap()["contrastive"]
+}
+
+fn encode(objective: &dyn Objective) -> (Vectors, Vectors) {
+    let model = objective.model(Which::Raw);
+    let encoder = model.encode().unwrap();
+    let texts = encoder.encode(Encoded::Texts(&CAPTIONS.map(String::from))).unwrap();
+    (texts, encoder.encode(Encoded::Pictures(&pictures(0..6))).unwrap())
+}
+
+#[test]
+fn both_losses_bring_pairs_together() {
+    for loss in ["sigmoid", "softmax"] {
+        let mut objective = objective(json!({ "loss": loss, "word_dropout": 0.0 }));
+        let losses: Vec<f64> =
+            (0..80).map(|number| step(objective.as_mut(), &[batch(0..6)], number)).collect();
+        assert!(losses[79] < 0.5 * losses[0], "{loss}: {} to {}", losses[0], losses[79]);
+        let (texts, pictures) = encode(objective.as_ref());
+        for (row, caption) in CAPTIONS.iter().enumerate() {
+            let cosine = |picture: usize| -> f32 {
+                texts.row(row).iter().zip(pictures.row(picture)).map(|(a, b)| a * b).sum()
+            };
+            let nearest = (0..6).max_by(|a, b| cosine(*a).total_cmp(&cosine(*b))).unwrap();
+            assert_eq!(nearest, row, "{loss}: {caption}");
+            let length: f32 = texts.row(row).iter().map(|value| value * value).sum();
+            assert!((length - 1.0).abs() < 1e-5);
+        }
+    }
+}
+
+/// Without word dropout and hard negatives, whose streams begin anew in each micro-batch's samples all the same.
+#[test]
+fn micro_batches_are_one_batch() {
+    let settings = json!({ "word_dropout": 0.0, "hard_negatives": 0.0 });
+    let (mut whole, mut parts) = (objective(settings.clone()), objective(settings));
+    let one = step(whole.as_mut(), &[batch(0..6)], 0);
+    let other = step(parts.as_mut(), &[batch(0..2), batch(2..5), batch(5..6)], 0);
+    assert!((one - other).abs() < 1e-4 * one, "{one} and {other}");
+    let (whole, parts) = (whole.snapshot(), parts.snapshot());
+    for (name, wanted) in &whole.optimizer {
+        let wanted: Vec<f32> = wanted.iter().collect();
+        let found: Vec<f32> = parts.optimizer[name].iter().collect();
+        let scale = wanted.iter().fold(1e-6_f32, |most, value| most.max(value.abs()));
+        for (wanted, found) in wanted.iter().zip(&found) {
+            assert!((wanted - found).abs() <= 1e-3 * scale, "{name}: {found}, not {wanted}");
+        }
+    }
+}
+
+#[test]
+fn equal_captions_are_neither_right_nor_wrong() {
+    let settings = json!({ "word_dropout": 0.0, "hard_negatives": 0.0, "loss": "softmax" });
+    let mut same = batch(0..4);
+    same.columns.insert("text".to_string(), Column::Texts(vec!["a field".to_string(); 4]));
+    let loss = step(objective(settings.clone()).as_mut(), &[same], 0);
+    assert!(loss.abs() < 1e-6, "there is nothing to tell apart: {loss}");
+    assert!(step(objective(settings).as_mut(), &[batch(0..4)], 0) > 0.1);
+}
+
+#[test]
+fn a_model_folder_encodes_the_same_whatever_is_beside() {
+    let mut objective = objective(json!({}));
+    steps(objective.as_mut(), &[batch(0..4), batch(4..6)], 0..3);
+    let folder = tempfile::tempdir().unwrap();
+    objective.package(Which::Raw).write(folder.path(), Precision::Float32).unwrap();
+    let model = open(folder.path(), &Device::flex()).unwrap();
+    assert!(model.generate().is_none());
+    let encoder = model.encode().unwrap();
+    let (texts, all) = encode(objective.as_ref());
+    let alone = encoder.encode(Encoded::Texts(&[CAPTIONS[3].to_string()])).unwrap();
+    assert_eq!(alone.row(0), texts.row(3));
+    assert_eq!(encoder.encode(Encoded::Pictures(&pictures(4..5))).unwrap().row(0), all.row(4));
+    assert_eq!((texts.len(), encoder.width(), all.is_empty()), (6, 8, false));
+    let odd = Pictures { shape: [1, 3, 7, 8], data: vec![0.0; 168] };
+    let error = encoder.encode(Encoded::Pictures(&odd)).unwrap_err().to_string();
+    assert!(error.contains("8x7") && error.contains("multiples of 2"), "{error}");
+}
+
+#[test]
+fn half_the_steps_then_the_rest_from_a_checkpoint_are_all_the_steps() {
+    let batches = [batch(0..4), batch(3..6)];
+    let (mut whole, mut first) = (objective(json!({})), objective(json!({})));
+    steps(whole.as_mut(), &batches, 0..4);
+    steps(first.as_mut(), &batches, 0..2);
+    let mut second = objective(json!({}));
+    second.restore(&first.snapshot(), &first.state()).unwrap();
+    steps(second.as_mut(), &batches, 2..4);
+    let (whole, second) = (whole.snapshot(), second.snapshot());
+    assert_eq!(
+        (whole.weights, whole.average, whole.optimizer),
+        (second.weights, second.average, second.optimizer)
+    );
+}
