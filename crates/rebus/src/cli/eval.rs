@@ -190,6 +190,15 @@ fn find(
         Some(column) => column.clone(),
         None => caption_column(collection).unwrap_or("text").to_string(),
     };
+    let columns = collection.columns();
+    if !columns.iter().any(|known| known.name == column) {
+        let names: Vec<&str> = columns.iter().map(|known| known.name.as_str()).collect();
+        let there = collection.location().display();
+        return Err(Failure::input(format!(
+            "{there} has no column `{column}`; it has: {}",
+            names.join(", ")
+        )));
+    }
     let report =
         retrieval(model, collection, &Retrieval::new(config, column), &mut progress::Drawing::new())?;
     if args.json {

@@ -163,6 +163,8 @@ fn an_encoder_is_trained_and_measured_by_what_it_finds() {
     assert!(at("at_1") <= at("at_5") && at("at_5") <= at("at_10") && at("median_rank") >= 1.0, "{said}");
     let said = done(folder.path(), &["eval", "run/model", "--data", path]);
     assert_eq!(said.lines().count(), 5, "{said}");
+    let (code, said) = failed(folder.path(), &["eval", "run/model", "--data", path, "--caption", "texts"]);
+    assert!(code == 2 && said.contains("no column `texts`; it has: image, text"), "{code} {said}");
     let (code, said) = failed(folder.path(), &["generate", "sun", "--model", "run/model"]);
     assert!(code == 2 && said.contains("dual") && said.contains("cannot generate"), "{code} {said}");
 }
