@@ -20,15 +20,27 @@ impl Asset {
     }
 }
 
+/// A model folder's four files.
+macro_rules! asset {
+    ($name:literal) => {
+        Asset {
+            name: $name,
+            files: &[
+                ("model.json", include_bytes!(concat!("../models/", $name, "/model.json"))),
+                ("model.safetensors", include_bytes!(concat!("../models/", $name, "/model.safetensors"))),
+                ("tokenizer.json", include_bytes!(concat!("../models/", $name, "/tokenizer.json"))),
+                ("README.md", include_bytes!(concat!("../models/", $name, "/README.md"))),
+            ],
+        }
+    };
+}
+
 /// Words to emoji, English and Chinese: what serves where no `--model` is given.
 pub fn emoji() -> Asset {
-    Asset {
-        name: "emoji-flow",
-        files: &[
-            ("model.json", include_bytes!("../models/emoji-flow/model.json")),
-            ("model.safetensors", include_bytes!("../models/emoji-flow/model.safetensors")),
-            ("tokenizer.json", include_bytes!("../models/emoji-flow/tokenizer.json")),
-            ("README.md", include_bytes!("../models/emoji-flow/README.md")),
-        ],
-    }
+    asset!("emoji-flow")
+}
+
+/// Words and emoji into one space: the ruler where no other is named.
+pub fn encoder() -> Asset {
+    asset!("emoji-dual")
 }

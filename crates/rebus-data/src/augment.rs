@@ -1,4 +1,4 @@
-//! Random changes of a picture that keep its meaning: mirroring, a shifted crop, colour jitter.
+//! Random changes of a picture that keep its meaning: mirroring, a shifted crop, colour jitter, corruption.
 
 use image::{DynamicImage, GenericImageView, Rgb32FImage, imageops::colorops};
 use palette::{Hsv, IntoColor, Lighten, Saturate, ShiftHue, Srgb};
@@ -7,7 +7,9 @@ use rand::Rng;
 use crate::{
     DataError,
     config::{ColorJitter, DataConfig},
+    corrupt::Corruption,
     fit::{Fitter, Size},
+    picture::in_the_kind_of,
     random::{below, uniform},
 };
 
@@ -18,6 +20,7 @@ pub struct Augment {
     horizontal_flip: f32,
     padding_crop: u32,
     jitter: ColorJitter,
+    corruption: f32,
 }
 
 impl Augment {
@@ -31,6 +34,7 @@ impl Augment {
             horizontal_flip: config.horizontal_flip,
             padding_crop: config.padding_crop,
             jitter: config.color_jitter,
+            corruption: config.corruption,
         })
     }
 
@@ -49,7 +53,11 @@ impl Augment {
         };
         let image = if mirrored { image.fliph() } else { image };
         let image = if self.padding_crop > 0 { self.shift(image, left, top) } else { image };
-        if self.jitter == ColorJitter::default() { image } else { jitter(image, drawn) }
+        let image = if self.jitter == ColorJitter::default() { image } else { jitter(image, drawn) };
+        if uniform(generator) >= self.corruption {
+            return image;
+        }
+        Corruption::any(&image, generator).unwrap_or(image)
     }
 
     fn shift(&self, image: DynamicImage, left: u32, top: u32) -> DynamicImage {
@@ -72,16 +80,7 @@ pub fn jitter(image: DynamicImage, amount: ColorJitter) -> DynamicImage {
     }
     // `contrast` squares its percentage into the factor.
     colorops::contrast_in_place(&mut colors, ((1.0 + amount.contrast).max(0.0).sqrt() - 1.0) * 100.0);
-    let colors = DynamicImage::ImageRgb32F(colors);
-    match image {
-        DynamicImage::ImageLuma8(_) => DynamicImage::ImageLuma8(colors.into_luma8()),
-        DynamicImage::ImageRgba8(alpha) => {
-            let mut rgba = colors.into_rgba8();
-            rgba.pixels_mut().zip(alpha.pixels()).for_each(|(pixel, source)| pixel[3] = source[3]);
-            DynamicImage::ImageRgba8(rgba)
-        }
-        _ => DynamicImage::ImageRgb8(colors.into_rgb8()),
-    }
+    in_the_kind_of(&image, DynamicImage::ImageRgb32F(colors))
 }
 
 #[cfg(test)]

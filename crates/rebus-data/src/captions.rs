@@ -6,6 +6,7 @@ use crate::{
     Collection, ColumnKind, DataError, Field, Record,
     config::DataConfig,
     random::{below, shuffle, uniform},
+    split::typo,
 };
 
 /// The caption columns of one collection with their weights.
@@ -16,6 +17,7 @@ pub struct Captions {
     /// Those of the configuration that the collection lacks.
     dropped: String,
     keywords_max: usize,
+    typos: f32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +57,10 @@ impl Captions {
         let dropped = dropped.join(", ");
         // A stable sort: of equal weights the first named is the heaviest.
         choices.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        Ok(Self { choices, dropped, keywords_max: config.keywords_max })
+        Ok(Self { choices, dropped, keywords_max: config.keywords_max, typos: config.typos })
     }
 
-    /// A caption drawn by weight among those that the record has; empty where it has none.
+    /// A caption drawn by weight among those that the record has, now and then with a letter wrong; empty where it has none.
     pub fn draw(&self, record: &Record, generator: &mut impl Rng) -> String {
         let present: Vec<&Choice> = self.choices.iter().filter(|choice| choice.is_in(record)).collect();
         let total: f32 = present.iter().map(|choice| choice.weight).sum();
@@ -68,13 +70,17 @@ impl Captions {
             left < 0.0
         });
         let Some(choice) = chosen.or(present.last()) else { return String::new() };
-        choice.text(record, |items| {
+        let text = choice.text(record, |items| {
             let mut items = items.to_vec();
             let count = 1 + below(generator, self.keywords_max.min(items.len()));
             shuffle(generator, &mut items);
             items.truncate(count);
             items
-        })
+        });
+        match self.typos > 0.0 && uniform(generator) < self.typos {
+            true => typo(&text, generator).unwrap_or(text),
+            false => text,
+        }
     }
 
     /// The heaviest caption that the record has, the first items of its lists in their own order; empty where it has none.

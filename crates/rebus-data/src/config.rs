@@ -40,6 +40,9 @@ pub struct DataConfig {
     pub validation_fraction: f64,
     /// A regular expression removed from the caption before it is hashed, so that variants stay on one side of the split.
     pub validation_ignore: String,
+    /// A file of `rebus data split` whose combinations are held back too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<std::path::PathBuf>,
     /// Threads that read and decode.
     pub workers: usize,
     /// Batches made ahead; bounds the memory, and more workers than this have nothing to do.
@@ -48,6 +51,10 @@ pub struct DataConfig {
     pub captions: IndexMap<String, f32>,
     /// Random changes of colour.
     pub color_jitter: ColorJitter,
+    /// The probability that a picture is blurred, cropped, or spoiled by noise or JPEG, at any of five strengths.
+    pub corruption: f32,
+    /// The probability that a caption has a letter wrong.
+    pub typos: f32,
     /// Records shown less often.
     pub sampling: Vec<SamplingRule>,
 }
@@ -117,10 +124,13 @@ impl Default for DataConfig {
             validation_ignore: "(?:[:,] ?(?:light|medium-light|medium|medium-dark|dark) skin tone\
                                 |[:：,，、]? ?(?:较浅|中等-浅|中等|中等-深|较深)肤色)"
                 .into(),
+            split: None,
             workers: 4,
             queue: 8,
             captions: IndexMap::from([("text".into(), 1.0)]),
             color_jitter: ColorJitter::default(),
+            corruption: 0.0,
+            typos: 0.0,
             sampling: Vec::new(),
         }
     }
@@ -181,6 +191,8 @@ impl DataConfig {
         within("color_jitter.contrast", self.color_jitter.contrast, 1.0)?;
         within("color_jitter.saturation", self.color_jitter.saturation, 1.0)?;
         within("color_jitter.hue", self.color_jitter.hue, 0.5)?;
+        within("corruption", self.corruption, 1.0)?;
+        within("typos", self.typos, 1.0)?;
         for (index, sampling) in self.sampling.iter().enumerate() {
             within(&format!("sampling[{index}].weight"), sampling.weight, 1.0)?;
         }
@@ -274,6 +286,8 @@ mod tests {
             ("captions = { text = nan }", "captions.text", "NaN"),
             ("captions = { \"a+\" = 1.0 }", "captions.a+", "1"),
             ("color_jitter = { hue = 0.6 }", "color_jitter.hue", "0.6"),
+            ("corruption = 1.5", "corruption", "1.5"),
+            ("typos = -1.0", "typos", "-1"),
             ("sampling = [{ column = \"a\", contains = \"b\", weight = 2.0 }]", "sampling[0].weight", "2"),
         ];
         for (text, field, value) in cases {

@@ -6,6 +6,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// A file of `rebus data split` that cannot be used.
+    #[error("{} cannot be used as a split: {reason}. `rebus data split` writes one", file.display())]
+    Split {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// A file could not be read or written; the user must look at the path or its permissions.
     #[error(transparent)]
     Io(#[from] std::io::Error),

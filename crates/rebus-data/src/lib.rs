@@ -18,6 +18,7 @@ mod assemble;
 pub mod augment;
 pub mod captions;
 pub mod config;
+pub mod corrupt;
 pub mod fit;
 pub mod loader;
 mod order;
@@ -33,7 +34,7 @@ pub use captions::captions;
 pub use config::DataConfig;
 pub use loader::{Loader, LoaderPlan, Subset};
 pub use sheet::contact_sheet;
-pub use split::{Split, split};
+pub use split::{Split, SplitFile, SplitKind, split};
 pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
 pub use write::{write_atomic, write_png};
 

@@ -126,6 +126,19 @@ fn lay_on(image: DynamicImage, background: [u8; 4]) -> DynamicImage {
     DynamicImage::ImageRgb8(target)
 }
 
+/// The colours of one picture in 8 bits in the kind of another, with its alpha.
+pub(crate) fn in_the_kind_of(image: &DynamicImage, colors: DynamicImage) -> DynamicImage {
+    match image {
+        DynamicImage::ImageLuma8(_) => DynamicImage::ImageLuma8(colors.into_luma8()),
+        DynamicImage::ImageRgba8(alpha) => {
+            let mut rgba = colors.into_rgba8();
+            rgba.pixels_mut().zip(alpha.pixels()).for_each(|(pixel, source)| pixel[3] = source[3]);
+            DynamicImage::ImageRgba8(rgba)
+        }
+        _ => DynamicImage::ImageRgb8(colors.into_rgb8()),
+    }
+}
+
 impl Pictures {
     /// Stacks pictures of one size and one kind: grey, RGB, or RGB with alpha, which become 1, 3 or 4 channels.
     ///

@@ -1,4 +1,4 @@
-//! The records that a measure looks at: those with a picture that can be read and a caption.
+//! The records that a measure looks at: those with a picture that can be read and, where one is asked for, a caption.
 
 use rayon::prelude::*;
 use rebus_data::{
@@ -9,34 +9,63 @@ use rebus_data::{
 
 use crate::EvalError;
 
-/// A record, and what was made of its picture.
-pub(crate) struct Captioned<T> {
+/// A record and its picture.
+#[derive(Debug, Clone)]
+pub(crate) struct Captioned {
     pub(crate) record: usize,
+    /// Empty where none was asked for.
     pub(crate) caption: String,
-    /// Whether the caption has the part that the split ignores, such as a skin tone.
-    pub(crate) variant: bool,
-    pub(crate) seen: T,
+    /// The name of its class, where one was asked for and is there.
+    pub(crate) class: Option<String>,
+    pub(crate) picture: Pictures,
 }
 
-/// Those of some records that have a picture and a text in `column`, on all cores; `see` makes of a picture what is kept.
-pub(crate) fn captioned<T: Send>(
+/// What is asked of records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) config: &'a DataConfig,
+    /// The column of captions.
+    pub(crate) caption: Option<&'a str>,
+    /// The column of classes.
+    pub(crate) class: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// Pictures with a caption in `column`.
+    pub(crate) fn caption(config: &'a DataConfig, column: &'a str) -> Self {
+        Self { config, caption: Some(column), class: None }
+    }
+}
+
+/// Those of some records that have a picture and, where one is asked for, a caption, on all cores.
+pub(crate) fn captioned(
     collection: &dyn Collection,
-    config: &DataConfig,
-    column: &str,
+    ask: Ask<'_>,
     records: &[usize],
-    see: impl Fn(&Pictures) -> T + Sync,
-) -> Result<Vec<Captioned<T>>, EvalError> {
+) -> Result<Vec<Captioned>, EvalError> {
+    let config = ask.config;
     let fitter = Fitter::new(config)?;
-    let ignored = config.ignored()?;
     let background = parse_color(&config.background)?;
     let read = |&record: &usize| {
         let fields = collection.record(record).ok()?;
-        let caption = fields.text(column).filter(|caption| !caption.is_empty())?;
+        let caption = match ask.caption {
+            Some(column) => fields.text(column).filter(|caption| !caption.is_empty())?,
+            None => String::new(),
+        };
         let image = decode(fields.picture(&config.picture_column)?, config.max_pixels).ok()?;
         let image = flatten(image, config.channels, background);
         let bucket = fitter.bucket(image.width(), image.height());
-        let pictures = Pictures::from_images(&[fitter.fit(image, bucket).ok()?]).ok()?;
-        Some(Captioned { record, variant: ignored.is_match(&caption), caption, seen: see(&pictures) })
+        let picture = Pictures::from_images(&[fitter.fit(image, bucket).ok()?]).ok()?;
+        let class = ask.class.and_then(|column| fields.text(column));
+        Some(Captioned { record, caption, class, picture })
     };
     Ok(records.par_iter().filter_map(read).collect())
+}
+
+/// Pictures of one shape, one after another.
+pub(crate) fn stack<'a>(pictures: impl Iterator<Item = &'a Pictures> + Clone) -> Pictures {
+    let [_, channels, height, width] = pictures.clone().next().map_or([0; 4], |first| first.shape);
+    let data: Vec<f32> = pictures.flat_map(|picture| picture.data.iter().copied()).collect();
+    let count = data.len() / (channels * height * width).max(1);
+    Pictures { shape: [count, channels, height, width], data }
 }

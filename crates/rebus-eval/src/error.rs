@@ -60,6 +60,22 @@ pub enum EvalError {
         real_width: usize,
     },
 
+    /// An extractor of pictures alone, asked about words.
+    #[error(
+        "{name} knows no words: name an encoder of words and pictures, or leave the option out for the one that ships"
+    )]
+    KnowsNoWords {
+        /// What reports call it.
+        name: String,
+    },
+
+    /// Nothing to measure.
+    #[error("there is no picture with what it takes among {name}: look at it with `rebus data inspect`")]
+    NoPictures {
+        /// Which pictures.
+        name: String,
+    },
+
     /// Too few samples for a measure.
     #[error("{name} has {samples} pictures, too few for {measure}: at least {needed} are needed")]
     TooFewSamples {
@@ -94,10 +110,14 @@ pub enum EvalError {
         name: String,
     },
 
-    /// A collection in which there is nothing to rank.
-    #[error("{records} records with a picture and a caption: too few to rank among; at least 2 are needed")]
-    TooFew {
-        /// How many there are.
-        records: usize,
+    /// A file that should be a report.
+    #[error("that is no report of `rebus eval`: it has no list `sets` of named sets")]
+    NoReport,
+
+    /// The page of a report cannot be made.
+    #[error("the report's page cannot be made: {reason}")]
+    Page {
+        /// Why.
+        reason: String,
     },
 }

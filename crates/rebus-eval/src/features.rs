@@ -87,6 +87,23 @@ impl Features {
         &self.data[row * self.width..][..self.width]
     }
 
+    /// All numbers, row by row.
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Some of the rows, by their numbers.
+    pub(crate) fn some(&self, rows: &[usize]) -> Self {
+        let data = rows.iter().flat_map(|row| self.row(*row)).copied().collect();
+        Self { name: self.name.clone(), width: self.width, data }
+    }
+
+    /// These rows and another set's after them.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let data = self.data.iter().chain(&other.data).copied().collect();
+        Self { name: self.name.clone(), width: self.width, data }
+    }
+
     /// Rows in float64, one after another.
     pub(crate) fn rows(&self, rows: Range<usize>) -> Vec<f64> {
         self.data[rows.start * self.width..rows.end * self.width]

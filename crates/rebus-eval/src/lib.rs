@@ -1,28 +1,48 @@
 //! Measures of how well a model draws what it is told.
 //!
-//! [`pixel_rank`] draws a picture for a caption and asks at which place the true picture stands among all pictures of
-//! a collection. [`distances`](fn@distances) compares two sets of pictures over [`Features`] of any extractor. A measure is
-//! a file: settings in, named numbers out.
+//! [`evaluate`](fn@evaluate) draws the captions of a collection and compares the drawings with its pictures, beside the same measures
+//! of real pictures. [`distances`](fn@distances) compares two sets of pictures over [`Features`] of any extractor,
+//! [`retrieval`](fn@retrieval) asks an encoder to find pictures by captions. A measure is a file: settings in, named numbers out.
 //!
 //! Knows nothing of tasks or of the command line.
 
 mod captioned;
 mod distances;
 mod error;
+mod evaluate;
+mod extractor;
 mod features;
 mod frechet;
+mod judge;
 mod kernel;
+mod memorisation;
 mod neighbours;
-mod pixel_rank;
+mod page;
+mod perceptual;
+mod plot;
+mod ranks;
+mod report;
 mod retrieval;
+mod robustness;
 mod similarity;
+mod table;
 
 pub use distances::{DistanceSettings, Distances, distances};
 pub use error::EvalError;
+pub use evaluate::{CaptionSet, Drawing, Evaluated, Evaluation, Pair, Rulers, Shown, Source, evaluate};
+pub use extractor::Extractor;
 pub use features::Features;
 pub use frechet::{Moments, frechet_distance};
+pub use judge::Judge;
 pub use kernel::{KernelDistance, Subset, kernel_distance, subsets};
+pub use memorisation::Memorisation;
 pub use neighbours::{Neighbours, neighbours};
-pub use pixel_rank::{Half, PixelRank, PixelRankReport, pixel_rank};
+pub use page::page;
+pub use perceptual::perceptual_distance;
+pub use plot::bars;
+pub use ranks::Ranks;
+pub use report::{Accuracy, Against, Agreement, Measured, Report, Ruler, SetReport, Subject};
 pub use retrieval::{Recall, Retrieval, RetrievalHalf, RetrievalReport, retrieval};
+pub use robustness::{Robustness, RobustnessReport, Spoiled, robustness};
 pub use similarity::{Similarity, similarity};
+pub use table::{Number, Row, numbers, table};

@@ -44,7 +44,7 @@ pub fn neighbours(
     // Squared radii; the nearest of all is the picture itself.
     let nearest = |features: &Features| {
         let start = || vec![f64::INFINITY; most + 1];
-        compare(features, features, start, |nearest, _, distances| {
+        compare(features, features, start, |_, nearest, _, distances| {
             distances.iter().for_each(|distance| insert(nearest, *distance));
         })
     };
@@ -54,7 +54,7 @@ pub fn neighbours(
         drawn,
         real,
         || (false, 0_usize),
-        |(inside, dense), range, distances| {
+        |_, (inside, dense), range, distances| {
             for (distance, around) in distances.iter().zip(&around_real[range]) {
                 *inside |= *distance <= around[k_inside];
                 *dense += usize::from(*distance < around[k_dense]);
@@ -65,7 +65,7 @@ pub fn neighbours(
         real,
         drawn,
         || (false, f64::INFINITY),
-        |(inside, nearest), range, distances| {
+        |_, (inside, nearest), range, distances| {
             for (distance, around) in distances.iter().zip(&around_drawn[range]) {
                 *inside |= *distance <= around[k_inside];
                 *nearest = nearest.min(*distance);
@@ -92,12 +92,32 @@ fn insert(smallest: &mut [f64], value: f64) {
     }
 }
 
-/// Shows each row's squared distances to all rows of another set, a block after another, to what the row gathers.
-fn compare<T: Send>(
+/// The nearest of another set to each row among those that count, and its squared distance.
+pub(crate) fn nearest(
+    rows: &Features,
+    others: &Features,
+    counts: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<(usize, f64)> {
+    compare(
+        rows,
+        others,
+        || (0, f64::INFINITY),
+        |row, nearest, range, distances| {
+            for (other, distance) in range.zip(distances) {
+                if *distance < nearest.1 && counts(row, other) {
+                    *nearest = (other, *distance);
+                }
+            }
+        },
+    )
+}
+
+/// Shows each row's number and squared distances to all rows of another set, a block after another, to what the row gathers.
+pub(crate) fn compare<T: Send>(
     rows: &Features,
     others: &Features,
     start: impl Fn() -> T + Sync,
-    take: impl Fn(&mut T, Range<usize>, &[f64]) + Sync,
+    take: impl Fn(usize, &mut T, Range<usize>, &[f64]) + Sync,
 ) -> Vec<T> {
     let width = rows.width();
     let blocks: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
@@ -124,7 +144,7 @@ fn compare<T: Send>(
                 let distances: Vec<f64> = products
                     .map(|(product, length)| (our_lengths[row] + length - 2.0 * product).max(0.0))
                     .collect();
-                take(gathered, range.clone(), &distances);
+                take(first + row, gathered, range.clone(), &distances);
             }
         }
         gathered

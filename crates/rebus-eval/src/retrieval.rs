@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 use rebus_data::{Collection, DataConfig, Pictures, split};
-use rebus_models::{Encode, Encoded, Model, ModelError, Observer, Vectors, registry::able};
+use rebus_models::{ModelError, Observer};
 use serde::Serialize;
 
 use crate::{
-    EvalError,
-    captioned::{Captioned, captioned},
+    EvalError, Extractor,
+    captioned::{Ask, captioned, stack},
 };
 
 /// Records that are read and encoded together: memory holds the pictures of so many.
@@ -23,14 +23,14 @@ pub struct Retrieval {
     pub data: DataConfig,
     /// The column of captions.
     pub column: String,
-    /// The most records of each half.
-    pub samples: usize,
+    /// Whether the learned half is left out.
+    pub held_out_only: bool,
 }
 
 impl Retrieval {
     /// All records, for pictures read as `data` says.
     pub fn new(data: DataConfig, column: impl Into<String>) -> Self {
-        Self { data, column: column.into(), samples: usize::MAX }
+        Self { data, column: column.into(), held_out_only: false }
     }
 }
 
@@ -72,29 +72,28 @@ pub struct RetrievalReport {
 /// Searches each half of a collection both ways. A picture with the same caption as another's is as right as that one.
 ///
 /// # Errors
-/// A model that cannot encode, a collection that cannot be read, an interruption.
+/// A model that knows no words, a collection that cannot be read, an interruption.
 pub fn retrieval(
-    model: &dyn Model,
+    encoder: &Extractor,
     collection: &dyn Collection,
     settings: &Retrieval,
     observer: &mut dyn Observer,
 ) -> Result<RetrievalReport, EvalError> {
-    let encoder = model.encode().ok_or_else(|| ModelError::Lacks {
-        family: model.info().family.clone(),
-        verb: "encode",
-        able: able("encode"),
-    })?;
-    let halves = split(collection, &settings.data)?;
+    let mut halves = split(collection, &settings.data)?;
+    if settings.held_out_only {
+        halves.train.clear();
+    }
+    let (mut done, total) = (0, halves.train.len() + halves.validation.len());
     let mut half = |records: &[usize]| {
-        let records = &records[..records.len().min(settings.samples)];
-        let (mut captions, mut pictures) = (Vec::new(), Vectors { width: encoder.width(), data: vec![] });
-        for (number, chunk) in records.chunks(AT_ONCE).enumerate() {
-            let read = captioned(collection, &settings.data, &settings.column, chunk, Pictures::clone)?;
-            pictures.data.extend(encode(encoder, &read)?.data);
+        let (mut captions, mut pictures) = (vec![], vec![]);
+        for chunk in records.chunks(AT_ONCE) {
+            let read = captioned(collection, Ask::caption(&settings.data, &settings.column), chunk)?;
+            for same in read.chunk_by(|a, b| a.picture.shape == b.picture.shape) {
+                pictures.extend(encoder.pictures(&stack(same.iter().map(|record| &record.picture)))?);
+            }
             captions.extend(read.into_iter().map(|record| record.caption));
-            let done = (number * AT_ONCE + chunk.len()).min(records.len());
-            let nothing = || Pictures { shape: [0; 4], data: vec![] };
-            if observer.step(done, records.len(), &nothing).is_break() {
+            done += chunk.len();
+            if observer.step(done, total, &nothing).is_break() {
                 return Err(EvalError::Model(ModelError::Interrupted));
             }
         }
@@ -107,19 +106,33 @@ pub fn retrieval(
     })
 }
 
-/// The embeddings of pictures, shape by shape.
-fn encode(encoder: &dyn Encode, records: &[Captioned<Pictures>]) -> Result<Vectors, ModelError> {
-    let mut vectors = Vectors { width: encoder.width(), data: vec![] };
-    for same in records.chunk_by(|a, b| a.seen.shape == b.seen.shape) {
-        let [_, channels, height, width] = same[0].seen.shape;
-        let data = same.iter().flat_map(|record| record.seen.data.iter().copied()).collect();
-        let pictures = Pictures { shape: [same.len(), channels, height, width], data };
-        vectors.data.extend(encoder.encode(Encoded::Pictures(&pictures))?.data);
-    }
-    Ok(vectors)
+/// No picture, for an observer.
+pub(crate) fn nothing() -> Pictures {
+    Pictures { shape: [0; 4], data: vec![] }
 }
 
-fn search(encoder: &dyn Encode, captions: &[String], pictures: &Vectors) -> Result<RetrievalHalf, EvalError> {
+/// Searches pictures, a row each, by their captions, and captions by their pictures.
+///
+/// # Errors
+/// A model that knows no words.
+pub(crate) fn search(
+    encoder: &Extractor,
+    captions: &[String],
+    pictures: &[f32],
+) -> Result<RetrievalHalf, EvalError> {
+    search_as(encoder, captions, pictures, |_, caption| caption.to_string())
+}
+
+/// The same with captions said in another way: `say` is given each different caption and its number.
+///
+/// # Errors
+/// As [`search`].
+pub(crate) fn search_as(
+    encoder: &Extractor,
+    captions: &[String],
+    pictures: &[f32],
+    say: impl Fn(usize, &str) -> String,
+) -> Result<RetrievalHalf, EvalError> {
     // Equal captions are encoded once, and each of their pictures is right.
     let mut kinds: HashMap<&str, usize> = HashMap::new();
     let mut different = Vec::new();
@@ -127,26 +140,32 @@ fn search(encoder: &dyn Encode, captions: &[String], pictures: &Vectors) -> Resu
         .iter()
         .map(|caption| {
             *kinds.entry(caption).or_insert_with(|| {
-                different.push(caption.clone());
+                different.push(say(different.len(), caption));
                 different.len() - 1
             })
         })
         .collect();
-    let texts = encoder.encode(Encoded::Texts(&different))?;
+    let texts = encoder.texts(&different)?.ok_or_else(|| encoder.knows_no_words())?;
+    Ok(found(encoder.width()?, &texts, pictures, &kind))
+}
+
+/// `kind` is the number of each picture's text.
+fn found(width: usize, texts: &[f32], pictures: &[f32], kind: &[usize]) -> RetrievalHalf {
+    let texts: Vec<&[f32]> = texts.chunks(width).collect();
+    let pictures: Vec<&[f32]> = pictures.chunks(width).collect();
     let of_texts = (0..texts.len()).into_par_iter().map(|text| {
-        rank(
-            texts.row(text),
-            (0..pictures.len()).map(|picture| (pictures.row(picture), kind[picture] == text)),
-        )
+        let others = pictures.iter().zip(kind).map(|(picture, kind)| (*picture, *kind == text));
+        rank(texts[text], others)
     });
     let of_pictures = (0..pictures.len()).into_par_iter().map(|picture| {
-        rank(pictures.row(picture), (0..texts.len()).map(|text| (texts.row(text), kind[picture] == text)))
+        let others = texts.iter().enumerate().map(|(text, row)| (*row, kind[picture] == text));
+        rank(pictures[picture], others)
     });
-    Ok(RetrievalHalf {
+    RetrievalHalf {
         pictures: pictures.len(),
         text_to_picture: recall(of_texts.collect()),
         picture_to_text: recall(of_pictures.collect()),
-    })
+    }
 }
 
 /// The place of the nearest right one, from 1; a wrong one that is as near stands before it.
@@ -173,33 +192,11 @@ fn recall(mut ranks: Vec<usize>) -> Option<Recall> {
 mod tests {
     use super::*;
 
-    /// Texts are `x y`, pictures hold x and y.
-    struct Plain;
-
-    impl Encode for Plain {
-        fn width(&self) -> usize {
-            2
-        }
-
-        fn encode(&self, inputs: Encoded<'_>) -> Result<Vectors, ModelError> {
-            let data = match inputs {
-                Encoded::Texts(texts) => texts
-                    .iter()
-                    .flat_map(|text| text.split(' '))
-                    .map(|number| number.parse().unwrap())
-                    .collect(),
-                Encoded::Pictures(pictures) => pictures.data.clone(),
-                _ => vec![],
-            };
-            Ok(Vectors { width: 2, data })
-        }
-    }
-
     #[test]
     fn the_right_one_is_counted_from_one_and_equal_captions_are_all_right() {
-        let captions = ["1 0", "0 1", "0 1"].map(String::from);
-        let pictures = Vectors { width: 2, data: vec![0.9, 0.1, 0.5, 0.5, 0.0, 1.0] };
-        let found = search(&Plain, &captions, &pictures).unwrap();
+        let texts = [1.0, 0.0, 0.0, 1.0];
+        let pictures = [0.9, 0.1, 0.5, 0.5, 0.0, 1.0];
+        let found = found(2, &texts, &pictures, &[0, 1, 1]);
         let texts = found.text_to_picture.unwrap();
         assert_eq!((texts.at_1, texts.median_rank), (1.0, 1.0));
         // The second picture lies between both captions: the wrong one stands before.

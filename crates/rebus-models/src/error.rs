@@ -126,6 +126,11 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// That a checkpoint is of another network.
+    pub(crate) fn checkpoint(mismatch: Mismatch) -> Self {
+        Self::Mismatch { place: "the checkpoint".to_string(), mismatch }
+    }
+
     /// A condition of no text for a model that reads one.
     pub(crate) fn without_text() -> Self {
         Self::Request {

@@ -8,21 +8,24 @@
 //! Knows nothing of the training loop.
 
 pub mod capability;
+pub mod classifier;
 pub mod dual;
 pub mod error;
 pub mod flow;
 pub mod folder;
+pub mod foreign;
 pub mod gan;
 pub mod modality;
 pub mod objective;
+pub mod picture;
 pub mod registry;
 pub mod sampling;
 pub mod text;
 pub mod weights;
 
 pub use capability::{
-    Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Model, ModelInfo,
-    NoObserver, Observer, Vectors,
+    Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Model,
+    ModelInfo, NoObserver, Observer, Perceive, Vectors,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

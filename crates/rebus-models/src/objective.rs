@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use indexmap::IndexMap;
 use rebus_data::{Batch, Tokenizer};
+pub use rebus_nn::optim::Which;
 use rebus_nn::optim::{AdamWConfig, AverageConfig, Snapshot};
 
 use crate::{Model, ModelError, Package};
@@ -26,15 +27,6 @@ pub struct Step {
     pub seed: u64,
     /// The rate after warm-up and decay.
     pub learning_rate: f64,
-}
-
-/// Which weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// The weights as they stand.
-    Raw,
-    /// Their moving average, which draws better.
-    Average,
 }
 
 /// One family's way to learn. The training loop knows nothing else of it.

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
-use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, dual, flow, gan};
+use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, classifier, dual, flow, gan};
 
 /// What the rest of the program knows of a family.
 pub struct Family {
@@ -21,13 +21,15 @@ pub struct Family {
     pub objective: fn(&ObjectiveSpec) -> Result<Box<dyn Objective>, ModelError>,
     /// Whether it learns from pictures of several shapes.
     pub any_shape: bool,
+    /// Whether captions are names of classes to it, of which `model.classes` lists all.
+    pub of_classes: bool,
     /// Whether it reads captions, and so needs a tokenizer.
     pub reads_captions: fn(&ObjectiveSpec) -> bool,
 }
 
 /// All families.
 pub fn families() -> &'static [Family] {
-    &[flow::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY]
+    &[flow::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY, classifier::FAMILY]
 }
 
 /// The family of a name.

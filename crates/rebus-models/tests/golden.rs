@@ -9,7 +9,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use rebus_models::{
-    dual::{DualConfig, DualLoss, DualNetwork, Pairs, PictureConfig, contrastive_loss},
+    dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowNetwork},
     gan::{
         augment::{Augmentation, Change},
@@ -18,6 +18,7 @@ use rebus_models::{
         modern::{self, Drawn, Judged, ModernConfig, ModernObjectiveConfig},
     },
     modality::TextTokens,
+    picture::PictureConfig,
     text::{TextConfig, TextEncoder},
     weights,
 };

@@ -13,7 +13,7 @@ pub(crate) fn card(package: &Package, about: &About<'_>) -> String {
     let name = name_of(&about.info.data);
     let mut text = format!(
         "# A {family} model of {name}\n\n\
-         Made by Rebus {version}. It opens with `rebus generate --model FOLDER`.\n\n\
+         Made by Rebus {version}. {opens}.\n\n\
          ## What it is\n\n\
          | | |\n|---|---|\n\
          | family | {family} |\n\
@@ -29,6 +29,7 @@ pub(crate) fn card(package: &Package, about: &About<'_>) -> String {
          | seed | {seed} |\n",
         family = package.family,
         version = about.info.version,
+        opens = opens(package.family),
         captions = if package.tokenizer.is_some() { "yes" } else { "no" },
         fingerprint = about.info.fingerprint,
         step = about.state.step,
@@ -47,7 +48,36 @@ pub(crate) fn card(package: &Package, about: &About<'_>) -> String {
         "\nThe recipe, with every key, is in `model.json` under `provenance.recipe`.\n\n\
          ## Limits\n\n\
          It has seen nothing but these pictures and their captions, with whatever is one-sided or missing in them. \
-         It may draw pictures close to single ones of them. The terms of the data apply to what it draws.\n",
+",
     );
+    text.push_str(match draws(package.family) {
+        true => {
+            "It may draw pictures close to single ones of them: `rebus eval` tells how many. The terms of the data apply to what it \
+             draws.\n"
+        }
+        false => "Of other kinds of pictures it says something all the same, and nothing that can be trusted.\n",
+    });
     text
+}
+
+fn draws(family: &str) -> bool {
+    verbs(family).contains(&"generate")
+}
+
+/// How the model is used.
+fn opens(family: &str) -> &'static str {
+    match verbs(family) {
+        verbs if verbs.contains(&"encode") => {
+            "`rebus eval FOLDER --data PATH` tells what it finds, and `rebus eval MODEL --data PATH --extractor FOLDER` measures \
+             by it"
+        }
+        verbs if verbs.contains(&"classify") => {
+            "`rebus eval MODEL --data PATH --classifier FOLDER` asks it what drawings show"
+        }
+        _ => "It opens with `rebus generate --model FOLDER`",
+    }
+}
+
+fn verbs(family: &str) -> &'static [&'static str] {
+    rebus_models::family(family).map_or(&[], |family| family.verbs)
 }

@@ -40,10 +40,24 @@ pub struct State {
     pub pending_steps: u64,
     /// The means of the last line of the log.
     pub losses: Losses,
+    /// The best evaluation so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
     /// What the family keeps beside its weights.
     pub objective: serde_json::Value,
     /// blake3 of each file beside this one, hexadecimal.
     pub hashes: IndexMap<String, String>,
+}
+
+/// The best evaluation of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The measure.
+    pub measure: String,
+    /// The step at which it was taken.
+    pub step: u64,
+    /// Its value.
+    pub value: f64,
 }
 
 impl State {
@@ -59,6 +73,7 @@ impl State {
             pending: Losses::new(),
             pending_steps: 0,
             losses: Losses::new(),
+            best: None,
             objective: serde_json::Value::Null,
             hashes: IndexMap::new(),
         }
@@ -206,11 +221,11 @@ fn whole(path: &Path) -> Result<(Snapshot, State), String> {
 ///
 /// # Errors
 /// A folder cannot be removed.
-pub fn prune(run: &Run, keep: usize, every: u64) -> Result<(), TrainError> {
+pub fn prune(run: &Run, keep: usize, every: u64, best: Option<u64>) -> Result<(), TrainError> {
     let steps = steps(run)?;
     let old = steps.len().saturating_sub(keep.max(1));
     for &step in &steps[..old] {
-        if every > 0 && step.is_multiple_of(every) {
+        if every > 0 && step.is_multiple_of(every) || Some(step) == best {
             continue;
         }
         // Renamed first: what lies in `checkpoints` is whole at every moment.
@@ -312,9 +327,9 @@ mod tests {
         for step in [5, 10, 15, 20, 25, 30] {
             write(&run, &snapshot(1.0), &state(step)).unwrap();
         }
-        prune(&run, 2, 10).unwrap();
+        prune(&run, 2, 10, None).unwrap();
         assert_eq!(steps(&run).unwrap(), [10, 20, 25, 30]);
-        prune(&run, 1, 0).unwrap();
+        prune(&run, 1, 0, None).unwrap();
         assert_eq!(steps(&run).unwrap(), [30]);
         assert!(read(&run, 7).unwrap_err().to_string().contains("it has 30"));
     }

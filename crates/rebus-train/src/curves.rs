@@ -15,6 +15,8 @@ const WIDTH: u32 = 1000;
 /// Pixels of one panel from top to bottom.
 const HEIGHT: u32 = 360;
 const FONT: &str = "sans-serif";
+/// What stands before the names of losses and measures, and whether they are of held-out pictures.
+const PREFIXES: [(&str, bool); 3] = [("loss_", false), ("validation_", true), ("eval_", false)];
 /// Positive losses that span more than this factor are drawn on a logarithmic axis.
 const LOGARITHMIC_FROM: f64 = 10.0;
 /// Told apart by people who see colours differently too (Okabe and Ito 2008).
@@ -98,10 +100,11 @@ struct Line<'a> {
 }
 
 impl Curves {
-    /// The losses' names, without `loss_` or `validation_` before them.
+    /// The names of losses and measures, without `loss_`, `validation_` or `eval_` before them.
     pub fn losses(&self) -> IndexSet<&str> {
         let names = self.runs.iter().flat_map(|run| &run.rows).flat_map(|row| row.values.keys());
-        names.filter_map(|name| name.strip_prefix("loss_").or(name.strip_prefix("validation_"))).collect()
+        let plain = |name| PREFIXES.iter().find_map(|(prefix, _)| str::strip_prefix(name, prefix));
+        names.filter_map(|name| plain(name.as_str())).collect()
     }
 
     /// Draws a panel a loss, a colour a run, held-out losses in thick lines, and writes the PNG.
@@ -138,7 +141,7 @@ impl Curves {
     fn lines(&self, loss: &str) -> Vec<Line<'_>> {
         let mut lines = vec![];
         for (run, color) in self.runs.iter().zip(COLORS.iter().cycle()) {
-            for (prefix, held_out) in [("loss_", false), ("validation_", true)] {
+            for (prefix, held_out) in PREFIXES {
                 let name = format!("{prefix}{loss}");
                 let value = |row: &Row| Some((row.step as f64, *row.values.get(&name)?));
                 let points: Vec<_> = run.rows.iter().filter_map(value).collect();

@@ -18,6 +18,16 @@ pub enum TrainError {
     #[error(transparent)]
     Model(#[from] rebus_models::ModelError),
 
+    /// A run without a best evaluation; the user must name a step.
+    #[error(
+        "{} has no best checkpoint: train with --set train.eval_every=500 --set train.best=agreement, or name a step",
+        run.display()
+    )]
+    NoBest {
+        /// The run folder.
+        run: PathBuf,
+    },
+
     /// A recipe that is no TOML; the user must mend it.
     #[error("{place} is no TOML: {reason}")]
     Syntax {

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use fs_err as fs;
 use rebus_data::write::write_atomic;
 use rebus_models::{Losses, Package, Precision, Which};
+use rebus_nn::optim::Snapshot;
 use serde_json::json;
 
 use crate::{
@@ -24,14 +25,26 @@ pub(crate) struct About<'a> {
     pub losses: &'a Losses,
 }
 
+/// One of a run's checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chosen {
+    /// The newest whole one.
+    #[default]
+    Newest,
+    /// That of the best evaluation, by the measure that `train.best` names.
+    Best,
+    /// That of a step.
+    Step(u64),
+}
+
 /// Which weights of a run become a model, and where.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExportOptions {
     /// The run folder.
     pub run: PathBuf,
-    /// The step of a checkpoint; the newest by default.
-    pub checkpoint: Option<u64>,
+    /// Which checkpoint.
+    pub checkpoint: Chosen,
     /// The weights as they stand instead of their average.
     pub raw: bool,
     /// The model folder; an older model there is replaced. The run's `model` by default.
@@ -43,7 +56,13 @@ pub struct ExportOptions {
 impl ExportOptions {
     /// The averaged weights of the newest checkpoint, in full precision, into the run's `model`.
     pub fn new(run: impl Into<PathBuf>) -> Self {
-        Self { run: run.into(), checkpoint: None, raw: false, output: None, precision: Precision::Float32 }
+        Self {
+            run: run.into(),
+            checkpoint: Chosen::Newest,
+            raw: false,
+            output: None,
+            precision: Precision::Float32,
+        }
     }
 }
 
@@ -57,8 +76,13 @@ pub fn export(options: &ExportOptions, device: &Device) -> Result<PathBuf, Train
     let recipe = Recipe::resolve(table, &[])
         .map_err(|error| TrainError::RunFile { file: run.settings(), reason: error.to_string() })?;
     let (snapshot, state) = match options.checkpoint {
-        Some(step) => checkpoint::read(&run, step)?,
-        None => checkpoint::newest(&run)?.ok_or_else(|| checkpoint::absent(&run, "to export", &[]))?,
+        Chosen::Step(step) => checkpoint::read(&run, step)?,
+        Chosen::Newest => newest(&run)?,
+        Chosen::Best => {
+            let best = newest(&run)?.1.best;
+            let best = best.ok_or_else(|| TrainError::NoBest { run: run.folder().to_path_buf() })?;
+            checkpoint::read(&run, best.step)?
+        }
     };
     let (_, mut objective) = prepare::rebuild(&recipe, &run, device)?;
     objective.restore(&snapshot, &state.objective)?;
@@ -70,6 +94,10 @@ pub fn export(options: &ExportOptions, device: &Device) -> Result<PathBuf, Train
     Ok(output)
 }
 
+fn newest(run: &Run) -> Result<(Snapshot, State), TrainError> {
+    checkpoint::newest(run)?.ok_or_else(|| checkpoint::absent(run, "to export", &[]))
+}
+
 /// Writes a model folder with its provenance and its card, whole or not at all.
 pub(crate) fn write(
     mut package: Package,
@@ -78,7 +106,10 @@ pub(crate) fn write(
     precision: Precision,
 ) -> Result<(), TrainError> {
     check_output(output)?;
-    let recipe = toml::to_string(&about.recipe.to_table()?)
+    let mut recipe = about.recipe.clone();
+    // Where it lies is nobody's business.
+    recipe.data.split = recipe.data.split.map(|split| prepare::name_of(&split).into());
+    let recipe = toml::to_string(&recipe.to_table()?)
         .map_err(|error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() })?;
     package.provenance = json!({
         "data": prepare::name_of(&about.info.data),

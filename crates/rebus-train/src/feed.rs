@@ -63,7 +63,8 @@ impl Feed for LoaderFeed {
 
 /// The first held-out batches, kept in memory; none where nothing is held out.
 pub(crate) fn held_out(collection: Arc<dyn Collection>, recipe: &Recipe) -> Result<Vec<Batch>, TrainError> {
-    if recipe.data.validation_fraction <= 0.0 || recipe.train.validate_every == 0 {
+    let none = recipe.data.validation_fraction <= 0.0 && recipe.data.split.is_none();
+    if none || recipe.train.validate_every == 0 {
         return Ok(vec![]);
     }
     let plan = LoaderPlan {

@@ -35,8 +35,8 @@ mod trainer;
 
 pub use error::{Difference, TrainError};
 pub use estimate::{Estimate, estimate};
-pub use export::{ExportOptions, export};
-pub use observer::{Event, NoTrainObserver, Progress, TrainObserver};
+pub use export::{Chosen, ExportOptions, export};
+pub use observer::{Event, Measure, NoTrainObserver, Progress, TrainObserver};
 pub use prepare::{Source, Start, TrainOptions};
 pub use recipe::{ModelSection, Recipe, SampleConfig, TrainConfig};
 pub use run::{Run, RunInfo};

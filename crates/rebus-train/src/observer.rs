@@ -1,8 +1,10 @@
 //! Watching a run, and stopping it.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
-use rebus_models::Losses;
+use rebus_models::{Losses, Model};
+
+use crate::Recipe;
 
 /// Progress bars, Ctrl-C and a server's cancel are all observers.
 pub trait TrainObserver {
@@ -12,9 +14,36 @@ pub trait TrainObserver {
         ControlFlow::Continue(())
     }
 
+    /// Measures of the model as it stands, asked for every `train.eval_every` steps; none where nobody measures.
+    ///
+    /// # Errors
+    /// What went wrong with a measure; the run goes on without it, and says so.
+    fn evaluate(&mut self, model: Arc<dyn Model>, recipe: &Recipe) -> Result<Vec<Measure>, String> {
+        let _ = (model, recipe);
+        Ok(vec![])
+    }
+
     /// Something other than a step has happened.
     fn event(&mut self, event: &Event) {
         let _ = event;
+    }
+}
+
+/// A number that tells how good a model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// Its name, as `train.best` and the log have it.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Whether more is better.
+    pub more_is_better: bool,
+}
+
+impl Measure {
+    /// Whether this one is better than another value of the same measure.
+    pub fn is_better_than(&self, before: f64) -> bool {
+        if self.more_is_better { self.value > before } else { self.value < before }
     }
 }
 
@@ -72,6 +101,20 @@ pub enum Event {
         step: u64,
         /// The losses.
         losses: Losses,
+    },
+    /// The model was measured.
+    Evaluated {
+        /// Steps done.
+        step: u64,
+        /// What was found.
+        measures: Vec<Measure>,
+        /// Whether it is the best so far by the measure that `train.best` names.
+        best: bool,
+    },
+    /// The model could not be measured.
+    NotEvaluated {
+        /// Why.
+        reason: String,
     },
     /// A grid of samples was drawn.
     Sampled {

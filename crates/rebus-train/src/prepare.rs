@@ -1,6 +1,7 @@
 //! From what a person asks for to everything that the loop needs, before anything is written.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -8,9 +9,12 @@ use std::{
 use burn::tensor::Device;
 use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape};
 use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{Event, Recipe, Run, TrainError, keys, run::RunInfo, schedule};
+
+/// More different captions than this are no closed set.
+const MOST_CLASSES: usize = 1000;
 
 /// A collection, named or already open.
 #[derive(Clone)]
@@ -97,7 +101,7 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
     let source =
         options.data.clone().ok_or(TrainError::Missing { what: "a collection: name it by --data" })?;
     let (collection, location) = open(source)?;
-    choose_prompts(&mut recipe, &*collection)?;
+    settle(&mut recipe, &*collection)?;
     let model = match &options.start {
         Start::Init(folder) => Some(ModelFolder::read(folder)?),
         _ => None,
@@ -138,7 +142,7 @@ pub(crate) fn resumed(options: &TrainOptions, run: &Run) -> Result<Prepared, Tra
     let mut recipe = Recipe::resolve(options.recipe.clone().unwrap_or(table), &options.set)?;
     let source = options.data.clone().unwrap_or_else(|| Source::Path(info.data.clone()));
     let (collection, location) = open(source)?;
-    choose_prompts(&mut recipe, &*collection)?;
+    settle(&mut recipe, &*collection)?;
     run.same(&old, &recipe)?;
     let found = collection.fingerprint()?;
     if found != info.fingerprint {
@@ -173,6 +177,16 @@ fn open(source: Source) -> Result<(Arc<dyn Collection>, PathBuf), TrainError> {
     }
 }
 
+/// Says what the recipe leaves to the collection and to the place where it is begun.
+fn settle(recipe: &mut Recipe, collection: &dyn Collection) -> Result<(), TrainError> {
+    if let Some(split) = &mut recipe.data.split {
+        // A run may go on from another folder.
+        *split = fs_err::canonicalize(&*split)?;
+    }
+    choose_prompts(recipe, collection)?;
+    choose_classes(recipe, collection)
+}
+
 /// Where the recipe names no prompts, captions of the collection serve, evenly spread over it.
 fn choose_prompts(recipe: &mut Recipe, collection: &dyn Collection) -> Result<(), TrainError> {
     if !recipe.sample.prompts.is_empty() || recipe.data.captions.is_empty() {
@@ -185,6 +199,33 @@ fn choose_prompts(recipe: &mut Recipe, collection: &dyn Collection) -> Result<()
         Some(chooser.heaviest(&record)).filter(|text| !text.is_empty())
     });
     recipe.sample.prompts = spread.collect();
+    Ok(())
+}
+
+/// Where a family of classes is told of none, all captions of the collection are.
+fn choose_classes(recipe: &mut Recipe, collection: &dyn Collection) -> Result<(), TrainError> {
+    if !family(recipe)?.of_classes || recipe.model.settings.contains_key("classes") {
+        return Ok(());
+    }
+    let chooser = captions::Captions::new(collection, &recipe.data)?;
+    let names = (0..collection.len()).filter_map(|record| {
+        let record = collection.captions(record).ok()?;
+        Some(chooser.heaviest(&record)).filter(|name| !name.is_empty())
+    });
+    let classes: BTreeSet<String> = names.collect();
+    if classes.len() > MOST_CLASSES {
+        return Err(TrainError::Config {
+            field: "data.captions",
+            value: recipe.data.captions.keys().cloned().collect::<Vec<_>>().join(", "),
+            rule: format!(
+                "{} different captions are no closed set (of {MOST_CLASSES} names at most): name a column of classes, \
+                 such as --set 'data.captions={{group=1}}'",
+                classes.len()
+            ),
+        });
+    }
+    let classes = classes.into_iter().map(Value::String).collect();
+    recipe.model.settings.insert("classes".to_string(), Value::Array(classes));
     Ok(())
 }
 

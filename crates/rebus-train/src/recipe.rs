@@ -81,6 +81,12 @@ pub struct TrainConfig {
     pub validate_every: u64,
     /// Held-out batches at most; the first ones, always the same.
     pub validation_batches: usize,
+    /// Steps from one evaluation of the model to the next; 0 for none.
+    pub eval_every: u64,
+    /// Captions that an evaluation draws.
+    pub eval_samples: usize,
+    /// The measure by whose best value a checkpoint is kept, such as `agreement`; empty for none.
+    pub best: String,
     /// How many of the newest checkpoints are kept.
     pub keep_checkpoints: usize,
     /// Checkpoints at multiples of this many steps are kept for ever; 0 for none.
@@ -122,6 +128,9 @@ impl Default for TrainConfig {
             sample_every: 500,
             validate_every: 500,
             validation_batches: 16,
+            eval_every: 0,
+            eval_samples: 100,
+            best: String::new(),
             keep_checkpoints: 2,
             keep_every: 0,
         }
@@ -205,6 +214,10 @@ impl Recipe {
         })?;
         rule("train.log_every", train.log_every, "at least 1", |v| *v > 0)?;
         rule("train.validation_batches", train.validation_batches, "at least 1", |v| *v > 0)?;
+        rule("train.eval_samples", train.eval_samples, "at least 1", |v| *v > 0)?;
+        rule("train.best", &train.best, "empty, or with train.eval_every above 0", |best| {
+            best.is_empty() || train.eval_every > 0
+        })?;
         rule("train.keep_checkpoints", train.keep_checkpoints, "at least 1", |v| *v > 0)?;
         rule("optimizer.beta_1", optimizer.beta_1, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;
         rule("optimizer.beta_2", optimizer.beta_2, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;

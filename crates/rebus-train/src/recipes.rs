@@ -16,10 +16,11 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 4] = [
+const ALL: [BuiltIn; 5] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-gan", text: include_str!("../../../recipes/emoji-gan.toml") },
     BuiltIn { name: "emoji-dual", text: include_str!("../../../recipes/emoji-dual.toml") },
+    BuiltIn { name: "emoji-classifier", text: include_str!("../../../recipes/emoji-classifier.toml") },
     BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
 ];
 

@@ -18,13 +18,16 @@ const CHECKPOINTS: &str = "checkpoints";
 const TEMPORARY: &str = ".writing-";
 
 /// Keys of which a resumed run may have other values: they do not change what it becomes.
-const FREE: [&str; 9] = [
+const FREE: [&str; 12] = [
     "train.steps",
     "train.log_every",
     "train.checkpoint_every",
     "train.sample_every",
     "train.validate_every",
     "train.keep_every",
+    "train.eval_every",
+    "train.eval_samples",
+    "train.best",
     "data.workers",
     "data.queue",
     "tokenizer.file",

@@ -8,12 +8,16 @@ use std::{
 };
 
 use rebus_data::Batch;
-use rebus_models::{Losses, ModelError, Objective, Step};
+use rebus_models::{Losses, ModelError, Objective, Step, Which};
 use serde_json::{Map, json};
 
 use crate::{
-    Event, Progress, Recipe, Run, TrainError, TrainObserver, checkpoint, checkpoint::State, feed::Feed,
-    log::Log, samples, schedule::learning_rate,
+    Event, Measure, Progress, Recipe, Run, TrainError, TrainObserver, checkpoint,
+    checkpoint::{Best, State},
+    feed::Feed,
+    log::Log,
+    samples,
+    schedule::learning_rate,
 };
 
 /// How many broken records a line of the log tells of.
@@ -79,10 +83,12 @@ impl Trainer<'_> {
             self.skipped(&mut log, &mut told)?;
             let (step, train) = (self.state.step, &self.recipe.train);
             let held_out = if due(step, train.validate_every) { self.validate()? } else { None };
-            if due(step, train.log_every) || held_out.is_some() {
-                self.log_step(&mut log, &mut clock, held_out.as_ref())?;
+            let (measures, best) =
+                if due(step, train.eval_every) { self.evaluate(&mut log)? } else { (vec![], false) };
+            if due(step, train.log_every) || held_out.is_some() || !measures.is_empty() {
+                self.log_step(&mut log, &mut clock, held_out.as_ref(), &measures)?;
             }
-            if due(step, train.checkpoint_every) || step == train.steps {
+            if best || due(step, train.checkpoint_every) || step == train.steps {
                 self.checkpoint(&mut log, &clock)?;
             }
             if due(step, train.sample_every) {
@@ -147,6 +153,7 @@ impl Trainer<'_> {
         log: &mut Log,
         clock: &mut Clock,
         held_out: Option<&Losses>,
+        measures: &[Measure],
     ) -> Result<(), TrainError> {
         let state = &mut self.state;
         let count = state.pending_steps.max(1) as f64;
@@ -161,6 +168,7 @@ impl Trainer<'_> {
         line.extend(
             held_out.into_iter().flatten().map(|(name, value)| (format!("validation_{name}"), json!(value))),
         );
+        line.extend(measures.iter().map(|measure| (format!("eval_{}", measure.name), json!(measure.value))));
         line.insert("images_per_s".into(), json!(round(clock.images_per_s())));
         line.insert("elapsed_s".into(), json!(round(clock.elapsed_s())));
         (clock.busy, clock.images) = (Duration::ZERO, 0);
@@ -202,6 +210,39 @@ impl Trainer<'_> {
         Ok(Some(sums))
     }
 
+    /// Has the averaged model measured, and tells whether it is the best so far.
+    fn evaluate(&mut self, log: &mut Log) -> Result<(Vec<Measure>, bool), TrainError> {
+        let (step, wanted) = (self.state.step, &self.recipe.train.best);
+        let model = self.objective.model(Which::Average);
+        let measures = match self.observer.evaluate(model, self.recipe) {
+            Ok(measures) => measures,
+            Err(reason) => {
+                log.event("not_evaluated", json!({ "at": step, "reason": reason }))?;
+                self.observer.event(&Event::NotEvaluated { reason });
+                return Ok((vec![], false));
+            }
+        };
+        let found = measures.iter().find(|measure| measure.name == *wanted);
+        if found.is_none() && !wanted.is_empty() && !measures.is_empty() {
+            let names: Vec<&str> = measures.iter().map(|measure| measure.name.as_str()).collect();
+            return Err(TrainError::Config {
+                field: "train.best",
+                value: wanted.clone(),
+                rule: format!("one of what is measured of this family: {}", names.join(", ")),
+            });
+        }
+        let before = self.state.best.as_ref().filter(|best| best.measure == *wanted).map(|best| best.value);
+        let found = found.filter(|found| before.is_none_or(|before| found.is_better_than(before)));
+        if let Some(found) = found {
+            self.state.best = Some(Best { measure: found.name.clone(), step, value: found.value });
+        }
+        let best = found.is_some();
+        if !measures.is_empty() {
+            self.observer.event(&Event::Evaluated { step, measures: measures.clone(), best });
+        }
+        Ok((measures, best))
+    }
+
     fn sample(&mut self, log: &mut Log, clock: &Clock) -> Result<(), TrainError> {
         let drawn = self.draw(log);
         if drawn.is_err() && self.saved != Some(self.state.step) {
@@ -231,7 +272,8 @@ impl Trainer<'_> {
         log.sync()?;
         let path = checkpoint::write(self.run, &self.objective.snapshot(), &state)?;
         self.saved = Some(state.step);
-        checkpoint::prune(self.run, self.recipe.train.keep_checkpoints, self.recipe.train.keep_every)?;
+        let (train, best) = (&self.recipe.train, self.state.best.as_ref().map(|best| best.step));
+        checkpoint::prune(self.run, train.keep_checkpoints, train.keep_every, best)?;
         log.event("checkpoint", json!({ "at": state.step }))?;
         self.observer.event(&Event::Checkpointed { path: path.clone() });
         Ok(path)

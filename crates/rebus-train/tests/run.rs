@@ -5,14 +5,15 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use burn::tensor::Device;
 use fs_err as fs;
-use rebus_models::Losses;
+use rebus_models::{Losses, Model};
 use rebus_train::{
-    Event, ExportOptions, NoTrainObserver, Outcome, Progress, Run, Source, Start, TrainError, TrainObserver,
-    TrainOptions, checkpoint, export, recipe, train,
+    Chosen, Event, ExportOptions, Measure, NoTrainObserver, Outcome, Progress, Recipe, Run, Source, Start,
+    TrainError, TrainObserver, TrainOptions, checkpoint, export, recipe, train,
 };
 
 const TINY: &str = r#"
@@ -73,6 +74,8 @@ struct Watch {
     losses: Vec<Losses>,
     stop_after: Option<u64>,
     events: Vec<Event>,
+    /// What evaluations find, one after the other.
+    found: Vec<f64>,
 }
 
 impl TrainObserver for Watch {
@@ -83,6 +86,15 @@ impl TrainObserver for Watch {
         } else {
             ControlFlow::Continue(())
         }
+    }
+
+    fn evaluate(&mut self, _: Arc<dyn Model>, _: &Recipe) -> Result<Vec<Measure>, String> {
+        if self.found.is_empty() {
+            return Err("nothing left to find".to_string());
+        }
+        let measure =
+            |name: &str, value, more_is_better| Measure { name: name.into(), value, more_is_better };
+        Ok(vec![measure("worth", self.found.remove(0), true), measure("cost", 1.0, false)])
     }
 
     fn event(&mut self, event: &Event) {
@@ -225,7 +237,7 @@ fn any_checkpoint_can_be_exported_and_only_a_model_is_replaced() {
     train(&options(&run, &set), &mut NoTrainObserver).unwrap();
     let mut wanted = ExportOptions::new(&run);
     wanted.output = Some(folder.path().join("two"));
-    wanted.checkpoint = Some(2);
+    wanted.checkpoint = Chosen::Step(2);
     wanted.raw = true;
     let device = Device::default();
     let place = export(&wanted, &device).unwrap();
@@ -233,10 +245,65 @@ fn any_checkpoint_can_be_exported_and_only_a_model_is_replaced() {
     assert_eq!(weights, checkpoint::read(&Run::new(&run), 2).unwrap().0.weights);
     export(&wanted, &device).unwrap();
 
-    wanted.checkpoint = Some(3);
+    wanted.checkpoint = Chosen::Step(3);
     assert!(export(&wanted, &device).unwrap_err().to_string().contains("it has 2, 4"));
-    wanted.checkpoint = None;
+    wanted.checkpoint = Chosen::Newest;
     fs::write(place.join("thesis.odt"), "").unwrap();
     assert!(matches!(export(&wanted, &device), Err(TrainError::Occupied { .. })));
     assert!(place.join("thesis.odt").exists());
+}
+
+#[test]
+fn the_checkpoint_of_the_best_evaluation_is_kept_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let set = [
+        "train.steps=10",
+        "train.eval_every=2",
+        "train.best=worth",
+        "train.keep_checkpoints=1",
+        "train.sample_every=0",
+        "train.validate_every=0",
+        "train.log_every=100",
+    ];
+    let mut watch = Watch { found: vec![0.1, 0.7, 0.3, 0.6], ..Watch::default() };
+    train(&options(&run, &set), &mut watch).unwrap();
+    let best = |event: &Event| match event {
+        Event::Evaluated { step, best, .. } => Some((*step, *best)),
+        _ => None,
+    };
+    let told: Vec<_> = watch.events.iter().filter_map(best).collect();
+    assert_eq!(told, [(2, true), (4, true), (6, false), (8, false)]);
+    let failed =
+        |event: &Event| matches!(event, Event::NotEvaluated { reason } if reason.contains("nothing left"));
+    assert!(watch.events.iter().any(failed), "the last one failed, and the run went on");
+    let mut kept: Vec<String> = fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    kept.sort();
+    assert_eq!(kept, ["000004", "000010"]);
+    let log = fs::read_to_string(run.join("log.jsonl")).unwrap();
+    assert!(log.contains("\"step\":4,") && log.contains("\"eval_worth\":0.7"), "{log}");
+
+    let mut wanted = ExportOptions::new(&run);
+    wanted.output = Some(folder.path().join("best"));
+    wanted.checkpoint = Chosen::Best;
+    let place = export(&wanted, &Device::default()).unwrap();
+    let step = rebus_models::ModelFolder::read(&place).unwrap().provenance["step"].clone();
+    assert_eq!(step, 4);
+
+    // A run that goes on remembers what was best.
+    let mut again = Watch { found: vec![0.65, 0.8], ..Watch::default() };
+    train(&resume(&run, &["train.steps=14"]), &mut again).unwrap();
+    assert_eq!(again.events.iter().filter_map(best).collect::<Vec<_>>(), [(12, false), (14, true)]);
+
+    let other = folder.path().join("other");
+    let set = ["train.steps=2", "train.eval_every=1", "train.best=beauty"];
+    let mut watch = Watch { found: vec![0.1], ..Watch::default() };
+    let error = train(&options(&other, &set), &mut watch).unwrap_err().to_string();
+    assert!(error.contains("train.best = beauty") && error.contains("worth, cost"), "{error}");
+    let mut none = ExportOptions::new(&other);
+    none.checkpoint = Chosen::Best;
+    assert!(export(&none, &Device::default()).is_err());
 }

@@ -1,8 +1,8 @@
-//! The model that serves where the user names none.
+//! The models that serve where the user names none: one that draws, and an encoder.
 
 use std::{path::Path, sync::Arc};
 
-use rebus_models::{Model, ModelError, ModelFolder, registry};
+use rebus_models::{Model, ModelError, ModelFolder, foreign, registry};
 use rebus_nn::{ComputePrecision, burn::tensor::Device};
 
 /// The model in `folder`; without one, the one that `REBUS_MODEL` names; without that, the one that ships.
@@ -35,19 +35,53 @@ pub fn default_model(device: &Device) -> Result<Arc<dyn Model>, ModelError> {
     model(None, device)
 }
 
+/// The encoder of words and pictures that ships: the ruler, where no other is named.
+///
+/// # Errors
+/// This build ships no models.
+pub fn default_encoder(device: &Device) -> Result<Arc<dyn Model>, ModelError> {
+    registry::open_folder(shipped(Ships::Encoder)?, device)
+}
+
+/// An encoder, or another network that looks at pictures: a model folder, or one safetensors file of Inception-v3, DINOv2 or LPIPS
+/// (see [`foreign`]); the one that ships where none is named.
+///
+/// # Errors
+/// No model there, a damaged file, a network that this release does not know.
+pub fn looking_model(
+    path: Option<&Path>,
+    resizing: foreign::Resizing,
+    device: &Device,
+) -> Result<Arc<dyn Model>, ModelError> {
+    match path {
+        Some(path) if path.is_file() => foreign::open(path, resizing, device),
+        Some(path) => registry::open(path, device),
+        None => default_encoder(device),
+    }
+}
+
+/// What ships.
+enum Ships {
+    Drawing,
+    Encoder,
+}
+
 /// The folder of [`model`], read and checked, not yet a network.
 pub(crate) fn model_folder(folder: Option<&Path>) -> Result<ModelFolder, ModelError> {
     let named = std::env::var_os("REBUS_MODEL").filter(|value| !value.is_empty());
     match (folder, named) {
         (Some(folder), _) => ModelFolder::read(folder),
         (None, Some(named)) => ModelFolder::read(Path::new(&named)),
-        (None, None) => shipped(),
+        (None, None) => shipped(Ships::Drawing),
     }
 }
 
 #[cfg(feature = "assets")]
-fn shipped() -> Result<ModelFolder, ModelError> {
-    let asset = rebus_assets::emoji();
+fn shipped(which: Ships) -> Result<ModelFolder, ModelError> {
+    let asset = match which {
+        Ships::Drawing => rebus_assets::emoji(),
+        Ships::Encoder => rebus_assets::encoder(),
+    };
     let place = Path::new("(inside the program)").join(asset.name);
     ModelFolder::from_files(&place, |name| {
         let file = asset.file(name).ok_or_else(|| ModelError::NoModel { folder: place.clone() })?;
@@ -56,7 +90,7 @@ fn shipped() -> Result<ModelFolder, ModelError> {
 }
 
 #[cfg(not(feature = "assets"))]
-fn shipped() -> Result<ModelFolder, ModelError> {
+fn shipped(_: Ships) -> Result<ModelFolder, ModelError> {
     let folder = Path::new("(this build ships no model: give --model, or build with the feature assets)");
     Err(ModelError::NoModel { folder: folder.to_path_buf() })
 }

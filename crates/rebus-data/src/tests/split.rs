@@ -3,11 +3,14 @@
 use super::*;
 use crate::{Field, testing::Memory};
 
-fn halves(texts: &[&str], fraction: f64) -> Split {
+fn memory(texts: &[&str]) -> Memory {
     let rows: Vec<Vec<(&str, Field)>> =
         texts.iter().map(|text| vec![("text", Field::Text(text.to_string()))]).collect();
-    let memory = Memory::of(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    split(&memory, &DataConfig { validation_fraction: fraction, ..Default::default() }).unwrap()
+    Memory::of(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+fn halves(texts: &[&str], fraction: f64) -> Split {
+    split(&memory(texts), &DataConfig { validation_fraction: fraction, ..Default::default() }).unwrap()
 }
 
 /// These places must never change: runs of every age are compared on their validation half.
@@ -80,3 +83,77 @@ fn a_record_without_a_caption_goes_by_its_key() {
 }
 
 const GOLDEN: [&str; 3] = ["0.661625977", "0.070143936", "0.054710158"];
+
+#[test]
+fn a_combination_is_held_out_where_both_parts_are_learned_elsewhere() {
+    let colours = ["red", "blue", "green"];
+    let things = ["circle", "square", "heart"];
+    let mut texts: Vec<String> =
+        colours.iter().flat_map(|colour| things.map(|thing| format!("{colour} {thing}"))).collect();
+    texts.push("red envelope".to_string());
+    texts.push("sun".to_string());
+    let memory = memory(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let sets = composition(&memory, &default_rules(), 0.3).unwrap();
+    assert_eq!(sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["tones", "colours", "with"]);
+    let held: Vec<&str> = sets[1].captions.iter().map(|entry| entry.caption.as_str()).collect();
+    assert_eq!(held.len(), 3, "{held:?}");
+    assert!(!held.contains(&"red envelope"), "an envelope has no other colour");
+    for part in colours.iter().chain(&things) {
+        let stays = texts.iter().any(|text| text.contains(part) && !held.contains(&text.as_str()));
+        assert!(stays, "{part} is learned nowhere");
+    }
+    assert_eq!(sets, composition(&memory, &default_rules(), 0.3).unwrap());
+    let wrong = Rule { name: "x".to_string(), pattern: "(?<a>.)".to_string() };
+    assert!(composition(&memory, &[wrong], 0.3).unwrap_err().to_string().contains("no group `b`"));
+}
+
+#[test]
+fn a_split_file_holds_its_records_back() {
+    let memory = memory(&["red circle", "red square", "blue circle", "blue square", "sun"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("split.json");
+    let sets = composition(&memory, &default_rules(), 0.25).unwrap();
+    let file = SplitFile::new(SplitKind::Composition, &memory, sets).unwrap();
+    fs_err::write(&path, file.to_json()).unwrap();
+    assert_eq!(SplitFile::read(&path).unwrap(), file);
+    let config = DataConfig { split: Some(path.clone()), ..Default::default() };
+    let halves = split(&memory, &config).unwrap();
+    assert_eq!((halves.train.len(), halves.validation.len()), (4, 1));
+    let held = file.records(&memory, &path).unwrap().concat();
+    assert_eq!(halves.validation, [held[0].0]);
+
+    let other = Memory::of(&[]);
+    let refused = split(&other, &config).unwrap_err().to_string();
+    assert!(refused.contains("split.json") && refused.contains("another collection"), "{refused}");
+    fs_err::write(&path, file.to_json().replace("\"format\": 1", "\"format\": 9")).unwrap();
+    assert!(SplitFile::read(&path).unwrap_err().to_string().contains("format is 9"));
+}
+
+#[test]
+fn captions_are_said_in_other_ways() {
+    let list = |words: &[&str]| Field::List(words.iter().map(|word| word.to_string()).collect());
+    let text = |text: &str| Field::Text(text.to_string());
+    let memory = Memory::of(&[
+        &[
+            ("text", text("red apple")),
+            ("words", list(&["apples", "fruit", "RED thing", "food"])),
+            ("text_zh", text("红苹果")),
+        ],
+        &[("text", text("sun")), ("words", list(&["sun"])), ("text_zh", text("太阳"))],
+    ]);
+    let sets = perturbed(&memory, &[0, 1], 10, 3).unwrap();
+    let of = |name: &str| {
+        let set = sets.iter().find(|set| set.name == name).unwrap();
+        let mut captions: Vec<&str> = set.captions.iter().map(|entry| entry.caption.as_str()).collect();
+        captions.sort_unstable();
+        captions
+    };
+    assert_eq!(of("plain"), ["red apple", "sun"]);
+    assert_eq!(of("synonyms"), ["fruit food"]);
+    assert_eq!(of("word order"), ["apple red"]);
+    assert_eq!(of("other language"), ["太阳", "红苹果"]);
+    let typos = of("typos");
+    assert!(typos.len() == 1 && typos[0] != "red apple" && typos[0].starts_with("red a"), "{typos:?}");
+    let lengths = typos[0].chars().count();
+    assert!((8..=10).contains(&lengths), "{typos:?}");
+}

@@ -9,7 +9,13 @@ pub trait Encode: Send + Sync {
     /// Numbers of an embedding.
     fn width(&self) -> usize;
 
-    /// One row an input, of length 1, the same to the bit whatever is encoded beside it.
+    /// `[channel, height, width]` that pictures should have; `None` where the model brings them to size itself.
+    fn picture_shape(&self) -> Option<[usize; 3]>;
+
+    /// Whether it knows words.
+    fn reads_texts(&self) -> bool;
+
+    /// One row an input, the same to the bit whatever is encoded beside it.
     ///
     /// # Errors
     /// A modality or a size that the model does not know, or a text that its tokenizer cannot read.

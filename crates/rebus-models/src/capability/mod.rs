@@ -1,15 +1,19 @@
 //! What a model can do: one small object-safe trait a capability.
 
+mod classify;
 mod conditioner;
 mod denoise;
 mod encode;
 mod generate;
 mod model;
 mod observer;
+mod perceive;
 
+pub use classify::Classify;
 pub use conditioner::Conditioner;
 pub use denoise::{Denoise, Parameterization};
 pub use encode::{Encode, Encoded, Vectors};
 pub use generate::{Generate, GenerateOptions, GenerateRequest};
 pub use model::{Model, ModelInfo};
 pub use observer::{NoObserver, Observer};
+pub use perceive::Perceive;

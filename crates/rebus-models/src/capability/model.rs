@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Conditioner, Denoise, Encode, Generate};
+use super::{Classify, Conditioner, Denoise, Encode, Generate, Perceive};
 
 /// A model in memory. `Arc<dyn Model>` is shared between threads.
 pub trait Model: Send + Sync {
@@ -21,6 +21,16 @@ pub trait Model: Send + Sync {
 
     /// Words and pictures to embeddings in one space.
     fn encode(&self) -> Option<&dyn Encode> {
+        None
+    }
+
+    /// Pictures to names of a closed set.
+    fn classify(&self) -> Option<&dyn Classify> {
+        None
+    }
+
+    /// How far two pictures look apart.
+    fn perceive(&self) -> Option<&dyn Perceive> {
         None
     }
 

@@ -11,7 +11,9 @@ use rebus_nn::Init;
 
 use super::{DualConfig, DualNetwork};
 use crate::{
-    Encode, Encoded, Model, ModelError, ModelFolder, ModelInfo, Vectors, modality, registry::section,
+    Encode, Encoded, Model, ModelError, ModelFolder, ModelInfo, Perceive, Vectors, modality,
+    picture::{apart, in_chunks},
+    registry::section,
     sampling::chunks,
 };
 
@@ -51,7 +53,7 @@ impl DualModel {
         let config: DualConfig = section(&folder.config, "config", super::FAMILY.name)?;
         config.validate()?;
         let [channels, height, width] = folder.picture_shape;
-        config.validate_size(height, width)?;
+        config.picture.validate_size(height, width)?;
         let tokenizer = folder.require_tokenizer()?;
         let network = DualNetwork::new(&config, channels, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
@@ -66,18 +68,6 @@ impl DualModel {
         let tokens = modality::tokenize(&self.tokenizer, texts, length, None, &self.device)?;
         Ok(self.network.texts(tokens))
     }
-
-    fn check(&self, pictures: &Pictures) -> Result<(), ModelError> {
-        let [_, channels, height, width] = pictures.shape;
-        if channels != self.info.picture_shape[0] {
-            return Err(ModelError::Config {
-                field: "data.channels",
-                value: channels.to_string(),
-                rule: format!("this model reads pictures of {} channels", self.info.picture_shape[0]),
-            });
-        }
-        self.config.validate_size(height, width)
-    }
 }
 
 impl Model for DualModel {
@@ -88,6 +78,21 @@ impl Model for DualModel {
     fn encode(&self) -> Option<&dyn Encode> {
         Some(self)
     }
+
+    fn perceive(&self) -> Option<&dyn Perceive> {
+        Some(self)
+    }
+}
+
+impl Perceive for DualModel {
+    fn distances(&self, a: &Pictures, b: &Pictures) -> Result<Vec<f32>, ModelError> {
+        for pictures in [a, b] {
+            self.config.picture.check(pictures, self.info.picture_shape[0])?;
+        }
+        let tensor = |pictures| modality::to_tensor(pictures, &self.device);
+        let apart = apart(&self.network.picture, tensor(a), tensor(b));
+        Ok(apart.into_data().iter::<f32>().collect())
+    }
 }
 
 impl Encode for DualModel {
@@ -95,30 +100,30 @@ impl Encode for DualModel {
         self.config.width
     }
 
+    fn picture_shape(&self) -> Option<[usize; 3]> {
+        Some(self.info.picture_shape)
+    }
+
+    fn reads_texts(&self) -> bool {
+        true
+    }
+
+    /// Rows have length 1.
     fn encode(&self, inputs: Encoded<'_>) -> Result<Vectors, ModelError> {
-        let mut data = Vec::new();
-        let mut take = |rows: Tensor<2>, length: usize| {
-            data.extend(rows.narrow(0, 0, length).into_data().iter::<f32>());
-        };
-        match inputs {
+        let data = match inputs {
             Encoded::Texts(texts) => {
+                let mut data = Vec::new();
                 for chunk in chunks(texts.len()) {
-                    take(self.texts(&chunk.of(texts))?, chunk.length);
+                    let rows = self.texts(&chunk.of(texts))?.narrow(0, 0, chunk.length);
+                    data.extend(rows.into_data().iter::<f32>());
                 }
+                data
             }
             Encoded::Pictures(pictures) => {
-                self.check(pictures)?;
-                let [count, channels, height, width] = pictures.shape;
-                let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
-                for chunk in chunks(count) {
-                    let chosen = chunk.of(&all);
-                    let shape = [chosen.len(), channels, height, width];
-                    let filled =
-                        modality::to_tensor(&Pictures { shape, data: chosen.concat() }, &self.device);
-                    take(self.network.pictures(filled), chunk.length);
-                }
+                self.config.picture.check(pictures, self.info.picture_shape[0])?;
+                in_chunks(pictures, &self.device, |chunk| self.network.pictures(chunk))
             }
-        }
+        };
         Ok(Vectors { width: self.config.width, data })
     }
 }

@@ -7,10 +7,10 @@ mod loss;
 mod network;
 mod objective;
 
-pub use config::{DualConfig, DualLoss, DualObjectiveConfig, PictureConfig};
+pub use config::{DualConfig, DualLoss, DualObjectiveConfig};
 pub use encode::DualModel;
 pub use loss::{Pairs, contrastive_loss};
-pub use network::{DualNetwork, PictureTower};
+pub use network::DualNetwork;
 pub use objective::DualObjective;
 
 use std::sync::Arc;
@@ -25,5 +25,6 @@ pub const FAMILY: Family = Family {
     open: |folder, device| Ok(Arc::new(DualModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(DualObjective::new(spec)?)),
     any_shape: true,
+    of_classes: false,
     reads_captions: |_| true,
 };

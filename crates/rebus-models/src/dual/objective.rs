@@ -13,6 +13,7 @@ use rebus_nn::{
     optim::{Learner, Snapshot},
     random::{Key, Purpose},
 };
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::{DualConfig, DualModel, DualNetwork, DualObjectiveConfig, Pairs, contrastive_loss};
 use crate::{
@@ -60,7 +61,7 @@ impl DualObjective {
         config.validate()?;
         objective.validate()?;
         let [channels, height, width] = spec.picture_shape;
-        config.validate_size(height, width)?;
+        config.picture.validate_size(height, width)?;
         let network = DualNetwork::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
         let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
@@ -179,20 +180,20 @@ impl DualNetwork {
 
 /// Captions with one word of another caption in the place of one of their own, for some of them.
 fn hard_negatives(captions: &[String], share: f32, key: Key) -> Vec<String> {
-    let words = |caption: &str| caption.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     let made = captions.iter().enumerate().filter_map(|(sample, caption)| {
         let mut generator = key.stream(Purpose::Caption, sample);
         if uniform(&mut generator) >= share || captions.len() < 2 {
             return None;
         }
-        let other = (sample + 1 + below(&mut generator, captions.len() - 1)) % captions.len();
-        let (mut own, theirs) = (words(caption), words(&captions[other]));
+        let other = &captions[(sample + 1 + below(&mut generator, captions.len() - 1)) % captions.len()];
+        let theirs: Vec<&str> = other.unicode_words().collect();
+        let own: Vec<(usize, &str)> = caption.unicode_word_indices().collect();
         if own.is_empty() || theirs.is_empty() {
             return None;
         }
-        let place = below(&mut generator, own.len());
-        own[place].clone_from(&theirs[below(&mut generator, theirs.len())]);
-        let changed = own.join(" ");
+        let (at, word) = own[below(&mut generator, own.len())];
+        let mut changed = caption.clone();
+        changed.replace_range(at..at + word.len(), theirs[below(&mut generator, theirs.len())]);
         (changed != *caption).then_some(changed)
     });
     made.collect()
@@ -234,25 +235,16 @@ impl Objective for DualObjective {
     }
 
     fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner
-            .load(snapshot)
-            .map_err(|mismatch| ModelError::Mismatch { place: "the checkpoint".to_string(), mismatch })
+        self.learner.load(snapshot).map_err(ModelError::checkpoint)
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
-        let network = match which {
-            Which::Raw => self.learner.raw(),
-            Which::Average => self.learner.average(),
-        };
+        let network = self.learner.network(which);
         Arc::new(DualModel::new(network, self.config.clone(), self.picture_shape, self.tokenizer.clone()))
     }
 
     fn package(&self, which: Which) -> Package {
-        let snapshot = self.snapshot();
-        let weights = match which {
-            Which::Raw => snapshot.weights,
-            Which::Average => snapshot.average,
-        };
+        let weights = self.learner.weights(which);
         let config = serde_json::json!(self.config);
         let package = Package::new(super::FAMILY.name, config, self.picture_shape, weights);
         Package { tokenizer: Some(self.tokenizer.clone()), ..package }

@@ -22,5 +22,6 @@ pub const FAMILY: Family = Family {
     open: |folder, device| Ok(Arc::new(FlowModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(FlowObjective::new(spec)?)),
     any_shape: true,
+    of_classes: false,
     reads_captions: |_| true,
 };

@@ -162,25 +162,16 @@ impl Objective for FlowObjective {
     }
 
     fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner
-            .load(snapshot)
-            .map_err(|mismatch| ModelError::Mismatch { place: "the checkpoint".to_string(), mismatch })
+        self.learner.load(snapshot).map_err(ModelError::checkpoint)
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
-        let network = match which {
-            Which::Raw => self.learner.raw(),
-            Which::Average => self.learner.average(),
-        };
+        let network = self.learner.network(which);
         Arc::new(FlowModel::new(network, self.config.clone(), self.picture_shape, self.tokenizer.clone()))
     }
 
     fn package(&self, which: Which) -> Package {
-        let snapshot = self.snapshot();
-        let weights = match which {
-            Which::Raw => snapshot.weights,
-            Which::Average => snapshot.average,
-        };
+        let weights = self.learner.weights(which);
         let config = serde_json::json!(self.config);
         let package = Package::new("flow", config, self.picture_shape, weights);
         Package { tokenizer: Some(self.tokenizer.clone()), ..package }

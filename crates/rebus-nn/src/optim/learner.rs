@@ -24,6 +24,15 @@ pub struct Learner<M> {
     name: &'static str,
 }
 
+/// Which weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The weights as they stand.
+    Raw,
+    /// Their moving average, which draws better.
+    Average,
+}
+
 /// What a learner is at one moment, by name: enough to go on as if nothing had happened.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -73,6 +82,19 @@ impl<M: Module> Learner<M> {
     /// The network as it stands, on a device that does not differentiate.
     pub fn raw(&self) -> M {
         self.module.valid()
+    }
+
+    /// One of the two, on a device that does not differentiate.
+    pub fn network(&self, which: Which) -> M {
+        match which {
+            Which::Raw => self.raw(),
+            Which::Average => self.average(),
+        }
+    }
+
+    /// Its weights by name, as a model folder has them.
+    pub fn weights(&self, which: Which) -> NamedTensors {
+        named::collect(&self.network(which), &format!("{}.", self.name))
     }
 
     /// Adds this learner's part to a snapshot.

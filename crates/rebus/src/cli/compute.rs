@@ -20,6 +20,11 @@ pub(crate) struct Compute {
 }
 
 impl Compute {
+    /// The name of the device.
+    pub(crate) fn device(&self) -> &str {
+        &self.device
+    }
+
     /// The model in `folder`, or else the one that serves where none is named.
     pub(crate) fn model(&self, folder: Option<&Path>) -> Result<Arc<dyn Model>, Failure> {
         let device = rebus::device(&self.device)?;

@@ -4,14 +4,15 @@ use std::{ops::ControlFlow, path::PathBuf, sync::atomic::Ordering};
 
 use image::DynamicImage;
 use rebus_data::{
-    Collection, ColumnKind, DataConfig, DataError, Format, InspectOptions, Inspection,
+    Collection, ColumnKind, DataConfig, DataError, Format, InspectOptions, Inspection, SplitFile, SplitKind,
     augment::Augment,
     contact_sheet, convert,
     fit::Fitter,
     inspect, main_pictures,
     picture::{decode, flatten, parse_color},
     random::{Purpose, stream},
-    write_png,
+    split::{Rule, composition, default_rules, perturbed},
+    write_atomic, write_png,
 };
 
 use super::{
@@ -57,6 +58,38 @@ enum Command {
         #[arg(short, long, value_name = "PATH")]
         output: PathBuf,
     },
+    /// Write sets of captions to be measured apart: `rebus eval --split FILE`, and `data.split` in a recipe.
+    Split {
+        /// The collection.
+        path: PathBuf,
+        /// What is asked: `composition` holds combinations of learned parts back, `perturbed` says captions in another way.
+        #[arg(long, value_enum)]
+        kind: Asks,
+        /// The file to write; it is not there yet.
+        #[arg(short, long, value_name = "JSON")]
+        output: PathBuf,
+        /// Combinations of one's own: NAME=REGEX with the groups (?<a>…) and (?<b>…). Skin tones, colours and `with` by default.
+        #[arg(long, value_name = "NAME=REGEX", value_parser = rule)]
+        rule: Vec<Rule>,
+        /// The share of combinations that is held back.
+        #[arg(long, default_value_t = 0.15)]
+        fraction: f64,
+        /// How many captions each set of `perturbed` has at most.
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+        /// The seed of `perturbed`.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+/// What a split asks.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Asks {
+    /// Parts that are learned apart and asked for together.
+    Composition,
+    /// Captions that say the same in another way.
+    Perturbed,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -64,6 +97,11 @@ enum To {
     Webdataset,
     Parquet,
     Folder,
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    let (name, pattern) = text.split_once('=').ok_or("a rule is NAME=REGEX")?;
+    Ok(Rule { name: name.to_string(), pattern: pattern.to_string() })
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -94,6 +132,43 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 )?;
                 out!("augmented      {}", file.display());
             }
+            Ok(())
+        }
+        Command::Split { path, kind, output, rule, fraction, count, seed } => {
+            if output.exists() {
+                return Err(Failure::input(format!(
+                    "{} is there already, and a split never changes. Name another file by --output",
+                    output.display()
+                )));
+            }
+            if !(0.0..=1.0).contains(fraction) {
+                return Err(Failure::input(format!("--fraction {fraction}: a share is from 0 to 1")));
+            }
+            let collection = rebus_data::open(path, &Default::default())?;
+            let (kind, sets) = match kind {
+                Asks::Composition => {
+                    let rules = if rule.is_empty() { default_rules() } else { rule.clone() };
+                    (SplitKind::Composition, composition(&*collection, &rules, *fraction)?)
+                }
+                Asks::Perturbed => {
+                    let all: Vec<usize> = (0..collection.len()).collect();
+                    (SplitKind::Perturbed, perturbed(&*collection, &all, *count, *seed)?)
+                }
+            };
+            for set in &sets {
+                let some: Vec<&str> =
+                    set.captions.iter().take(3).map(|entry| entry.caption.as_str()).collect();
+                out!("{:16} {:4} captions   {}", set.name, set.captions.len(), some.join(" | "));
+            }
+            if sets.iter().all(|set| set.captions.is_empty()) {
+                return Err(Failure::input(format!(
+                    "{} has no such captions: give a --rule of its own",
+                    path.display()
+                )));
+            }
+            let file = SplitFile::new(kind, &*collection, sets)?;
+            write_atomic(output, file.to_json().as_bytes())?;
+            out!("{}", output.display());
             Ok(())
         }
         Command::Convert { path, to, output } => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rebus_models::Precision;
-use rebus_train::ExportOptions;
+use rebus_train::{Chosen, ExportOptions};
 
 use super::{failure::Failure, say::out};
 
@@ -12,9 +12,9 @@ use super::{failure::Failure, say::out};
 pub(crate) struct Args {
     /// The run folder.
     run: PathBuf,
-    /// The step of a checkpoint; the newest by default.
-    #[arg(long, value_name = "STEP")]
-    checkpoint: Option<u64>,
+    /// The step of a checkpoint, or `best` for that of the best evaluation; the newest by default.
+    #[arg(long, value_name = "STEP|best", value_parser = chosen)]
+    checkpoint: Option<Chosen>,
     /// The weights as they stand instead of their moving average.
     #[arg(long)]
     raw: bool,
@@ -26,9 +26,16 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 }
 
+fn chosen(text: &str) -> Result<Chosen, String> {
+    match text {
+        "best" => Ok(Chosen::Best),
+        step => step.parse().map(Chosen::Step).map_err(|_| "a step is a whole number, or `best`".to_string()),
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut options = ExportOptions::new(&args.run);
-    options.checkpoint = args.checkpoint;
+    options.checkpoint = args.checkpoint.unwrap_or_default();
     options.raw = args.raw;
     options.output = args.output.clone();
     options.precision = if args.float16 { Precision::Float16 } else { Precision::Float32 };

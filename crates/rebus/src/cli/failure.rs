@@ -47,6 +47,14 @@ impl Failure {
         }
     }
 
+    /// What went wrong, for work that goes on without; nothing where it was stopped.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Input(report) | Self::Failed(report) => Some(format!("{report:#}")),
+            Self::Interrupted(_) | Self::Closed => None,
+        }
+    }
+
     /// Wrong input that no library knows of.
     pub(crate) fn input(message: impl std::fmt::Display) -> Self {
         Self::Input(miette::miette!("{message}"))

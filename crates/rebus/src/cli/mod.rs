@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod generate;
 mod manual;
+mod measure;
 mod model;
 mod progress;
 mod recipe;

@@ -57,7 +57,12 @@ pub(crate) struct Drawing {
 
 impl Drawing {
     pub(crate) fn new() -> Self {
-        Self { bar: bar(0, "drawing"), interrupted: interruptible() }
+        Self::of("drawing")
+    }
+
+    /// The same of another work.
+    pub(crate) fn of(what: &'static str) -> Self {
+        Self { bar: bar(0, what), interrupted: interruptible() }
     }
 }
 

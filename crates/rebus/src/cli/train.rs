@@ -3,17 +3,19 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
 use indicatif::ProgressBar;
+use rebus_models::Model;
 use rebus_train::{
-    Estimate, Event, Outcome, Progress, Run, Source, Start, TrainObserver, TrainOptions, recipe, recipes,
-    train,
+    Estimate, Event, Measure, Outcome, Progress, Recipe, Run, Source, Start, TrainObserver, TrainOptions,
+    recipe, recipes, train,
 };
 
 use super::{
     failure::Failure,
+    measure::Measurer,
     progress,
     say::{out, tell},
 };
@@ -93,7 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.dry_run {
         return Ok(());
     }
-    let mut watcher = Watcher { bar: progress::bar(0, "training") };
+    let measurer = Measurer::new(run.clone(), options.device.clone());
+    let mut watcher = Watcher { bar: progress::bar(0, "training"), measurer };
     let outcome = train(&options, &mut watcher);
     watcher.bar.finish_and_clear();
     match outcome? {
@@ -144,9 +147,10 @@ fn recipe_name(recipe: &Path) -> String {
     recipe.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// A progress bar, and Ctrl-C.
+/// A progress bar, Ctrl-C, and measures on the way.
 struct Watcher {
     bar: ProgressBar,
+    measurer: Measurer,
 }
 
 impl TrainObserver for Watcher {
@@ -167,6 +171,10 @@ impl TrainObserver for Watcher {
         }
     }
 
+    fn evaluate(&mut self, model: Arc<dyn Model>, recipe: &Recipe) -> Result<Vec<Measure>, String> {
+        self.measurer.measures(model, recipe).or_else(|failure| failure.reason().map_or(Ok(vec![]), Err))
+    }
+
     fn event(&mut self, event: &Event) {
         let line = match event {
             Event::Started { step, parameters, records, held_out } => format!(
@@ -178,6 +186,13 @@ impl TrainObserver for Watcher {
             Event::Skipped { total, reasons } => {
                 format!("{total} records left out so far: {}", reasons.join("; "))
             }
+            Event::Evaluated { step, measures, best } => {
+                let measures: Vec<_> =
+                    measures.iter().map(|measure| format!("{} {:.4}", measure.name, measure.value)).collect();
+                let best = if *best { ", the best so far" } else { "" };
+                format!("step {step}: {}{best}", measures.join(", "))
+            }
+            Event::NotEvaluated { reason } => format!("not measured: {reason}"),
             Event::Sampled { path } => format!("samples {}", path.display()),
             _ => return,
         };

@@ -1,4 +1,4 @@
-//! `data inspect` and `data convert`.
+//! `data inspect`, `data convert` and `data split`.
 
 use std::fs;
 
@@ -67,4 +67,31 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
     }
     files
+}
+
+#[test]
+fn a_split_is_written_once_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let path = emoji.to_str().unwrap();
+    let args = ["data", "split", path, "--kind", "perturbed", "--count", "3", "-o", "perturbed.json"];
+    insta::assert_snapshot!(done(folder.path(), &args));
+    let before = fs::read(folder.path().join("perturbed.json")).unwrap();
+    let (code, said) = crate::failed(folder.path(), &args);
+    assert!(code == 2 && said.contains("never changes"), "{code} {said}");
+    assert_eq!(fs::read(folder.path().join("perturbed.json")).unwrap(), before);
+    let args =
+        ["eval", "--data", path, "--samples", "2", "--steps", "1", "--split", "perturbed.json", "--json"];
+    let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &args)).unwrap();
+    let sets = said["sets"].as_array().unwrap();
+    let names: Vec<&str> = sets.iter().map(|set| set["name"].as_str().unwrap()).collect();
+    let expected = ["training", "plain", "typos", "synonyms", "word order", "other language"];
+    assert_eq!(names, expected);
+
+    let rule = "things=^(?<a>[a-z]+) (?<b>[a-z]+)$";
+    let args = ["data", "split", path, "--kind", "composition", "--rule", rule, "-o", "composition.json"];
+    let said = done(folder.path(), &args);
+    assert!(said.starts_with("things"), "{said}");
+    let (code, said) = crate::failed(folder.path(), &["eval", "--data", path, "--split", "gone.json"]);
+    assert!(code == 2 && said.contains("gone.json"), "{code} {said}");
 }

@@ -1,8 +1,8 @@
-//! `generate`, `demo`, `model`, `doctor` and `eval` with the model that ships.
+//! `generate`, `demo`, `model` and `doctor` with the model that ships.
 
 use std::{collections::BTreeSet, fs};
 
-use crate::{done, emoji};
+use crate::done;
 
 #[test]
 fn a_picture_is_the_same_alone_or_among_others() {
@@ -88,49 +88,4 @@ fn the_doctor_measures_this_machine() {
     let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &["doctor", "--json"])).unwrap();
     assert!(said["gflops_per_s"].as_f64().unwrap() > 0.0);
     assert!(said["draw_8_s"].as_f64().unwrap() > 0.0);
-}
-
-#[test]
-fn eval_ranks_the_true_picture() {
-    let folder = tempfile::tempdir().unwrap();
-    let emoji = emoji();
-    let args = ["eval", "--data", emoji.to_str().unwrap(), "--samples", "3", "--steps", "2", "--json"];
-    let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &args)).unwrap();
-    assert_eq!(said["pictures"], 200);
-    assert_eq!(said["training"]["captions"], 3);
-}
-
-#[test]
-fn eval_distances_compares_features_of_any_extractor() {
-    let folder = tempfile::tempdir().unwrap();
-    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rebus-eval/tests/golden");
-    let path = |name: &str| golden.join(name).to_str().unwrap().to_string();
-    let (drawn, real) = (path("drawn.npy"), path("real.npy"));
-    let json = done(folder.path(), &["eval", "distances", &drawn, &real, "--json"]);
-    let said: serde_json::Value = serde_json::from_str(&json).unwrap();
-    for key in ["frechet_distance", "kernel_distance_mean", "kernel_distance_std", "precision", "recall"] {
-        assert!(said[key].is_f64(), "{key}: {json}");
-    }
-    assert!((said["frechet_distance"].as_f64().unwrap() - 12.611_854).abs() < 1e-4, "{json}");
-    insta::assert_snapshot!(done(folder.path(), &["eval", "distances", &drawn, &real]));
-    let (code, said) = crate::failed(folder.path(), &["eval", "distances", &drawn, "gone.npy"]);
-    assert!(code == 2 && said.contains("gone.npy"), "{code} {said}");
-    let (code, said) = crate::failed(folder.path(), &["eval"]);
-    assert!(code == 2 && said.contains("--data"), "{code} {said}");
-}
-
-#[test]
-fn eval_similarity_compares_two_pictures() {
-    let folder = tempfile::tempdir().unwrap();
-    let golden =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rebus-eval/tests/golden/similarity");
-    let path = |name: &str| golden.join(name).to_str().unwrap().to_string();
-    let args = ["eval", "similarity", &path("large.png"), &path("large-reference.png")];
-    insta::assert_snapshot!(done(folder.path(), &args));
-    let same = done(folder.path(), &["eval", "similarity", &path("small.png"), &path("small.png"), "--json"]);
-    let same: serde_json::Value = serde_json::from_str(&same).unwrap();
-    assert!(same["psnr"].is_null() && same["ms_ssim"].is_null(), "{same}");
-    let (code, said) =
-        crate::failed(folder.path(), &["eval", "similarity", &path("small.png"), &path("large.png")]);
-    assert!(code == 2 && said.contains("13x17") && said.contains("181x179"), "{code} {said}");
 }

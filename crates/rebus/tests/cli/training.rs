@@ -165,6 +165,53 @@ fn an_encoder_is_trained_and_measured_by_what_it_finds() {
     assert_eq!(said.lines().count(), 5, "{said}");
     let (code, said) = failed(folder.path(), &["eval", "run/model", "--data", path, "--caption", "texts"]);
     assert!(code == 2 && said.contains("no column `texts`; it has: image, text"), "{code} {said}");
+    let said = done(folder.path(), &["eval", "run/model", "--data", path, "--robustness"]);
+    let kinds: Vec<&str> = said.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(kinds, ["clean", "typos", "blur", "jpeg", "crop", "noise", "word"], "{said}");
     let (code, said) = failed(folder.path(), &["generate", "sun", "--model", "run/model"]);
     assert!(code == 2 && said.contains("dual") && said.contains("cannot generate"), "{code} {said}");
+}
+
+#[test]
+fn a_classifier_is_trained_on_names_and_judges_drawings() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let path = emoji.to_str().unwrap();
+    let mut args = vec!["train", "emoji-classifier", "--data", path, "--run", "run"];
+    for key in [
+        "model.picture.widths=[8,16]",
+        "data.image_size=16",
+        "train.batch_size=8",
+        "train.steps=4",
+        "data.captions={group=1}",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(folder.path(), &args);
+    let shown = done(folder.path(), &["model", "show", "run/model"]);
+    assert!(shown.contains("classify"), "{shown}");
+    let json = done(
+        folder.path(),
+        &[
+            "eval",
+            path,
+            "--data",
+            path,
+            "--classifier",
+            "run/model",
+            "--samples",
+            "30",
+            "--json",
+            "--no-cache",
+        ],
+    );
+    let said: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(said["classes"], "group");
+    let accuracy = said["sets"][0]["accuracy"]["drawn"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{json}");
+    let (code, said) = failed(folder.path(), &["eval", path, "--data", path, "--extractor", "run/model"]);
+    assert!(code == 2 && said.contains("cannot encode") && said.contains("dual"), "{code} {said}");
+    args.extend(["--set", "data.captions={text=1}", "--set", "model.classes=['one']", "--run", "other"]);
+    let (code, said) = failed(folder.path(), &args);
+    assert!(code == 2, "{code} {said}");
 }

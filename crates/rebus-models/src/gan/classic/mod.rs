@@ -22,5 +22,6 @@ pub const FAMILY: Family = Family {
     open: |folder, device| Ok(Arc::new(ClassicModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(ClassicObjective::new(spec)?)),
     any_shape: false,
+    of_classes: false,
     reads_captions: |_| false,
 };

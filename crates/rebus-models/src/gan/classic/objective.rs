@@ -16,10 +16,7 @@ use rebus_nn::{
 use super::{ClassicConfig, ClassicModel, ClassicObjectiveConfig, Discriminator, Generator};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
-    gan::{
-        generator_weights,
-        loss::{GeneratorLoss, negative_value},
-    },
+    gan::loss::{GeneratorLoss, negative_value},
     modality,
     objective::scalar,
     registry::section,
@@ -139,21 +136,16 @@ impl Objective for ClassicObjective {
 
     fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
         let generator = self.generator.load(snapshot);
-        generator
-            .and_then(|()| self.discriminator.load(snapshot))
-            .map_err(|mismatch| ModelError::Mismatch { place: "the checkpoint".to_string(), mismatch })
+        generator.and_then(|()| self.discriminator.load(snapshot)).map_err(ModelError::checkpoint)
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
-        let generator = match which {
-            Which::Raw => self.generator.raw(),
-            Which::Average => self.generator.average(),
-        };
+        let generator = self.generator.network(which);
         Arc::new(ClassicModel::new(generator, self.config.clone(), self.picture_shape))
     }
 
     fn package(&self, which: Which) -> Package {
-        let weights = generator_weights(self.snapshot(), which);
+        let weights = self.generator.weights(which);
         Package::new(super::FAMILY.name, serde_json::json!(self.config), self.picture_shape, weights)
     }
 }

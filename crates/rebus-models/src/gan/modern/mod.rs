@@ -25,5 +25,6 @@ pub const FAMILY: Family = Family {
     open: |folder, device| Ok(Arc::new(ModernModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(ModernObjective::new(spec)?)),
     any_shape: false,
+    of_classes: false,
     reads_captions: |_| true,
 };

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
-    gan::{augment::Augmentation, generator_weights},
+    gan::augment::Augmentation,
     modality::{self, TextTokens},
     objective::scalar,
     registry::section,
@@ -267,22 +267,17 @@ impl Objective for ModernObjective {
 
     fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
         let generator = self.generator.load(snapshot);
-        generator
-            .and_then(|()| self.discriminator.load(snapshot))
-            .map_err(|mismatch| ModelError::Mismatch { place: "the checkpoint".to_string(), mismatch })
+        generator.and_then(|()| self.discriminator.load(snapshot)).map_err(ModelError::checkpoint)
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
-        let generator = match which {
-            Which::Raw => self.generator.raw(),
-            Which::Average => self.generator.average(),
-        };
+        let generator = self.generator.network(which);
         let (config, tokenizer) = (self.config.clone(), self.tokenizer.clone());
         Arc::new(ModernModel::new(generator, config, self.picture_shape, tokenizer))
     }
 
     fn package(&self, which: Which) -> Package {
-        let weights = generator_weights(self.snapshot(), which);
+        let weights = self.generator.weights(which);
         let config = serde_json::json!(self.config);
         let package = Package::new(super::FAMILY.name, config, self.picture_shape, weights);
         Package { tokenizer: Some(self.tokenizer.clone()), ..package }

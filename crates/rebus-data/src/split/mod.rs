@@ -1,6 +1,14 @@
-//! Which records train and which validate: a hash of the caption decides, so that it never changes.
+//! Which records train and which validate: a hash of the caption decides, or a file, so that it never changes.
+
+mod composition;
+mod file;
+mod perturbed;
 
 use std::collections::HashSet;
+
+pub use composition::{Rule, composition, default_rules};
+pub use file::{SplitCaption, SplitFile, SplitKind, SplitSet};
+pub use perturbed::{perturbed, typo};
 
 use crate::{Collection, DataError, captions::caption_column, config::DataConfig};
 
@@ -24,10 +32,11 @@ const OF_A_CLASS: usize = 20;
 /// caption; one that cannot be read at all is left to training, which reports it.
 ///
 /// # Errors
-/// `validation_ignore` is not a regular expression.
+/// `validation_ignore` is not a regular expression, or the file of `split` is none or of another collection.
 pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, DataError> {
     let fraction = config.validation_fraction;
-    if fraction <= 0.0 {
+    let named = named(collection, config)?;
+    if fraction <= 0.0 && named.is_empty() {
         return Ok(Split { train: (0..collection.len()).collect(), validation: Vec::new() });
     }
     let ignored = config.ignored()?;
@@ -52,9 +61,20 @@ pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, 
     let held_back = |index: &usize| {
         places[*index]
             .is_some_and(|[by_caption, by_key]| (if of_classes { by_key } else { by_caption }) < fraction)
+            || named.contains(index)
     };
     let (validation, train) = (0..collection.len()).partition(held_back);
     Ok(Split { train, validation })
+}
+
+/// The records that a file of combinations holds back.
+fn named(collection: &dyn Collection, config: &DataConfig) -> Result<HashSet<usize>, DataError> {
+    let Some(path) = &config.split else { return Ok(HashSet::new()) };
+    let file = SplitFile::read(path)?;
+    if file.kind == SplitKind::Perturbed {
+        return Ok(HashSet::new());
+    }
+    Ok(file.records(collection, path)?.concat().into_iter().map(|(record, _)| record).collect())
 }
 
 /// Where a caption lies in 0..1: the first 8 bytes of its hash, the low one first. Fixed for ever.
@@ -66,5 +86,5 @@ fn place(caption: &str) -> f64 {
 }
 
 #[cfg(test)]
-#[path = "tests/split.rs"]
+#[path = "../tests/split.rs"]
 mod tests;

@@ -1,0 +1,197 @@
+//! Reading real pictures and drawing others, batch by batch, with an eye on both.
+
+use std::ops::ControlFlow;
+
+use rebus_data::{Collection, Pictures, captions::caption_column};
+use rebus_models::{ModelError, Observer};
+
+use super::{
+    CaptionSet, Evaluation, Pair, Rulers, Source, cache,
+    seen::{Look, Seen},
+};
+use crate::{
+    EvalError, Judge,
+    captioned::{Ask, Captioned, captioned, stack},
+    retrieval::nothing,
+};
+
+/// Pictures that are read, drawn and looked at together.
+const AT_ONCE: usize = 32;
+/// Pairs of a drawing and its true picture that are shown.
+const SHOWN: usize = 32;
+
+/// All that the measures share.
+pub(super) struct Bench<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) collection: &'a dyn Collection,
+    pub(super) rulers: Rulers<'a>,
+    pub(super) settings: &'a Evaluation,
+    pub(super) column: Option<&'a str>,
+    pub(super) observer: &'a mut dyn Observer,
+    /// Pictures so far, and in all.
+    pub(super) done: usize,
+    pub(super) total: usize,
+}
+
+/// A set after drawing.
+pub(super) struct Drawn {
+    pub(super) seen: Seen,
+    /// The true pictures of the same captions, in the same order.
+    pub(super) truth: Option<Seen>,
+    pub(super) pairs: Vec<Pair>,
+    /// `[channel, height, width]`
+    pub(super) shape: [usize; 3],
+}
+
+impl Bench<'_> {
+    /// Looks at real pictures of the collection, or at what was kept of the last look.
+    pub(super) fn look(&mut self, records: &[usize]) -> Result<Seen, EvalError> {
+        let name = self.collection.location().display().to_string();
+        let kept = match &self.settings.cache {
+            Some(folder) => {
+                cache::place(folder, self.collection, self.settings, self.column, self.rulers, records)?
+            }
+            None => None,
+        };
+        if let Some(seen) = kept.as_ref().and_then(|path| cache::read(path, &name, self.rulers)) {
+            self.advance(records.len())?;
+            return Ok(seen);
+        }
+        let mut look = Look::default();
+        for chunk in records.chunks(AT_ONCE) {
+            self.look_at(&mut look, &self.read(chunk)?)?;
+            self.advance(chunk.len())?;
+        }
+        let seen = look.seen(&name, self.rulers)?;
+        if let Some(path) = &kept {
+            cache::write(path, &seen);
+        }
+        Ok(seen)
+    }
+
+    /// Draws a set, and looks at the drawings and at the true pictures of the same captions.
+    pub(super) fn draw(&mut self, set: &CaptionSet) -> Result<Drawn, EvalError> {
+        let (mut drawings, mut truth) = (Look::default(), Look::default());
+        let mut pairs = vec![];
+        let mut shape = [0; 3];
+        for (number, chunk) in set.records.chunks(AT_ONCE).enumerate() {
+            let own = self.own(chunk)?;
+            if own.is_empty() {
+                continue;
+            }
+            // A record that could not be read takes its caption with it.
+            let captions = own.iter().map(|record| match &set.captions {
+                Some(captions) => {
+                    let place = chunk.iter().position(|number| *number == record.record).unwrap_or(0);
+                    captions[number * AT_ONCE + place].clone()
+                }
+                None => record.caption.clone(),
+            });
+            let captions: Vec<String> = captions.collect();
+            let drawn = match self.source {
+                Source::Pictures(_) => stack(own.iter().map(|record| &record.picture)),
+                Source::Model(_) => {
+                    let records: Vec<usize> = own.iter().map(|record| record.record).collect();
+                    self.look_at(&mut truth, &own)?;
+                    let (done, total) = (self.done, self.total);
+                    let mut patient = Patient { observer: self.observer, done, total };
+                    self.source.draw(&records, &captions, &self.settings.drawing, &mut patient)?
+                }
+            };
+            drawings.at(self.rulers, &drawn)?;
+            for (record, caption) in own.iter().zip(&captions) {
+                drawings.are(record, caption, self.rulers);
+            }
+            shape = [drawn.shape[1], drawn.shape[2], drawn.shape[3]];
+            for (place, (record, caption)) in own.iter().zip(&captions).enumerate() {
+                if pairs.len() < SHOWN {
+                    let other = matches!(self.source, Source::Model(_)).then(|| record.picture.clone());
+                    pairs.push(Pair { caption: caption.clone(), drawn: one(&drawn, place), other });
+                }
+            }
+            self.advance(chunk.len())?;
+        }
+        let truth = match self.source {
+            Source::Model(_) => Some(truth.seen(&set.name, self.rulers)?),
+            Source::Pictures(_) => None,
+        };
+        Ok(Drawn { seen: drawings.seen(&set.name, self.rulers)?, truth, pairs, shape })
+    }
+
+    /// A drawing of a set once more, and a real picture.
+    pub(super) fn pair(
+        &mut self,
+        (record, caption): (usize, &str),
+        other: usize,
+    ) -> Result<Option<Pair>, EvalError> {
+        let drawn = match self.source {
+            Source::Pictures(_) => self.own(&[record])?.pop().map(|record| record.picture),
+            Source::Model(_) => {
+                let (done, total) = (self.done, self.total);
+                let mut patient = Patient { observer: self.observer, done, total };
+                let captions = [caption.to_string()];
+                Some(self.source.draw(&[record], &captions, &self.settings.drawing, &mut patient)?)
+            }
+        };
+        let other = self.read(&[other])?.pop().map(|record| record.picture);
+        let caption = caption.to_string();
+        Ok(drawn.map(|drawn| Pair { caption, drawn, other }))
+    }
+
+    /// Records of the collection that have all that is asked for.
+    fn read(&self, records: &[usize]) -> Result<Vec<Captioned>, EvalError> {
+        captioned(self.collection, self.ask(self.column), records)
+    }
+
+    /// The same of what a set's numbers mean: the collection, or the pictures that are measured.
+    fn own(&self, records: &[usize]) -> Result<Vec<Captioned>, EvalError> {
+        match self.source {
+            Source::Model(_) => self.read(records),
+            Source::Pictures(drawn) => captioned(drawn, self.ask(caption_column(drawn)), records),
+        }
+    }
+
+    fn ask<'b>(&'b self, caption: Option<&'b str>) -> Ask<'b> {
+        Ask { config: &self.settings.data, caption, class: self.rulers.judge.map(Judge::column) }
+    }
+
+    fn look_at(&self, look: &mut Look, records: &[Captioned]) -> Result<(), EvalError> {
+        for same in records.chunk_by(|a, b| a.picture.shape == b.picture.shape) {
+            look.at(self.rulers, &stack(same.iter().map(|record| &record.picture)))?;
+            same.iter().for_each(|record| look.are(record, &record.caption, self.rulers));
+        }
+        Ok(())
+    }
+
+    /// Tells the observer of so many more pictures.
+    fn advance(&mut self, pictures: usize) -> Result<(), EvalError> {
+        self.done += pictures;
+        match self.observer.step(self.done, self.total, &nothing) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(ModelError::Interrupted.into()),
+        }
+    }
+}
+
+/// One picture of a batch.
+fn one(pictures: &Pictures, index: usize) -> Pictures {
+    let [_, channels, height, width] = pictures.shape;
+    let size = channels * height * width;
+    Pictures {
+        shape: [1, channels, height, width],
+        data: pictures.data[index * size..(index + 1) * size].to_vec(),
+    }
+}
+
+/// Counts pictures where a model counts its own steps, and stops when it is told to.
+struct Patient<'a> {
+    observer: &'a mut dyn Observer,
+    done: usize,
+    total: usize,
+}
+
+impl Observer for Patient<'_> {
+    fn step(&mut self, _: usize, _: usize, preview: &dyn Fn() -> Pictures) -> ControlFlow<()> {
+        self.observer.step(self.done, self.total, preview)
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the pictures come from that are measured: a model that draws them, or a collection in which they lie.
+
+use rebus_data::{Collection, Pictures};
+use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able};
+
+use crate::EvalError;
+
+/// Makes the pictures that are measured.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Source<'a> {
+    /// A model draws them from the captions of the collection.
+    Model(&'a dyn Model),
+    /// They were drawn before, by whatever it was.
+    Pictures(&'a dyn Collection),
+}
+
+/// How a model draws.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Drawing {
+    /// Picture of record `i` has seed `seed + i`.
+    pub seed: u64,
+    /// How closely to follow the caption; the model's own choice by default.
+    pub guidance_scale: Option<f32>,
+    /// How many steps; the model's own choice by default.
+    pub num_inference_steps: Option<usize>,
+}
+
+impl Source<'_> {
+    /// Whether pictures are drawn from captions.
+    pub(super) fn follows_captions(&self) -> bool {
+        matches!(self, Self::Model(model) if model.conditioner().is_some())
+    }
+
+    /// The model's family, or `pictures`.
+    pub(super) fn family(&self) -> String {
+        match self {
+            Self::Model(model) => model.info().family.clone(),
+            Self::Pictures(_) => "pictures".to_string(),
+        }
+    }
+
+    /// The hash of the model's weights.
+    pub(super) fn hash(&self) -> Option<String> {
+        match self {
+            Self::Model(model) => Some(model.info().hash.clone()),
+            Self::Pictures(_) => None,
+        }
+    }
+
+    /// A picture for each record, in order, from the captions given.
+    ///
+    /// # Errors
+    /// Nothing that draws, an interruption.
+    pub(super) fn draw(
+        &self,
+        records: &[usize],
+        captions: &[String],
+        drawing: &Drawing,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, EvalError> {
+        let generator = match self {
+            Self::Model(model) => model.generate(),
+            Self::Pictures(_) => None,
+        };
+        let generator = generator.ok_or_else(|| ModelError::Lacks {
+            family: self.family(),
+            verb: "generate",
+            able: able("generate"),
+        })?;
+        let mut request = GenerateRequest::default();
+        request.seeds = records.iter().map(|record| drawing.seed.wrapping_add(*record as u64)).collect();
+        request.guidance_scale = drawing.guidance_scale;
+        request.num_inference_steps = drawing.num_inference_steps;
+        if let Self::Model(model) = self
+            && let Some(conditioner) = model.conditioner()
+        {
+            let texts: Vec<Input> = captions.iter().cloned().map(Input::Text).collect();
+            request.condition = Some(conditioner.condition(&texts)?);
+        }
+        let drawn = generator.generate(&request, observer)?;
+        // As a file would hold them.
+        Ok(Pictures::from_images(&drawn.to_images()?)?)
+    }
+}

@@ -1,0 +1,94 @@
+//! A tower over pictures.
+
+use burn::{module::Module, tensor::Tensor};
+use rebus_nn::{Conv2d, GroupNorm, Init, Linear, kernels::Activation::Silu, resample};
+
+use super::PictureConfig;
+
+/// A residual network over pictures, halved from level to level (He et al. 2016), with group norm.
+#[derive(Module, Debug)]
+pub struct PictureTower {
+    input: Conv2d,
+    stages: Vec<Stage>,
+    norm: GroupNorm,
+    output: Linear,
+}
+
+/// The blocks of one level; `change` takes the channels from the level before.
+#[derive(Module, Debug)]
+struct Stage {
+    change: Option<Conv2d>,
+    blocks: Vec<ResidualBlock>,
+}
+
+#[derive(Module, Debug)]
+struct ResidualBlock {
+    first_norm: GroupNorm,
+    first: Conv2d,
+    second_norm: GroupNorm,
+    second: Conv2d,
+}
+
+impl PictureTower {
+    /// The tower at its start.
+    pub fn new(config: &PictureConfig, channels: usize, width: usize, init: &mut Init) -> Self {
+        let widths = &config.widths;
+        let last = widths[widths.len() - 1];
+        Self {
+            input: Conv2d::new([channels, widths[0]], 3, init),
+            stages: (0..widths.len())
+                .map(|level| Stage {
+                    change: level
+                        .checked_sub(1)
+                        .map(|before| Conv2d::new([widths[before], widths[level]], 1, init)),
+                    blocks: (0..config.blocks)
+                        .map(|_| ResidualBlock::new(widths[level], config.groups, init))
+                        .collect(),
+                })
+                .collect(),
+            norm: GroupNorm::new(config.groups, last, init),
+            output: Linear::new(last, width, init),
+        }
+    }
+
+    /// `[batch, channel, height, width]` to `[batch, width]`.
+    pub fn forward(&self, pictures: Tensor<4>) -> Tensor<2> {
+        let levels = self.levels(pictures);
+        let x = self.norm.forward(levels[levels.len() - 1].clone(), Silu);
+        let [batch, width, height, columns] = x.dims();
+        let x = x.reshape([batch, width, height * columns]).mean_dim(2).reshape([batch, width]); // [b, w]
+        self.output.forward(x)
+    }
+}
+
+impl PictureTower {
+    /// What each level sees, the finest first: `[batch, width, height / 2^level, width / 2^level]`.
+    pub fn levels(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut levels: Vec<Tensor<4>> = Vec::with_capacity(self.stages.len());
+        let mut x = self.input.forward(pictures); // [b, w0, h, w]
+        for stage in &self.stages {
+            if let Some(change) = &stage.change {
+                x = change.forward(resample::downsample_mean(x, 2));
+            }
+            x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
+            levels.push(x.clone());
+        }
+        levels
+    }
+}
+
+impl ResidualBlock {
+    fn new(width: usize, groups: usize, init: &mut Init) -> Self {
+        Self {
+            first_norm: GroupNorm::new(groups, width, init),
+            first: Conv2d::new([width, width], 3, init),
+            second_norm: GroupNorm::new(groups, width, init),
+            second: Conv2d::zeroed([width, width], 3, init),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let h = self.first.forward(self.first_norm.forward(x.clone(), Silu));
+        x + self.second.forward(self.second_norm.forward(h, Silu))
+    }
+}

@@ -1,0 +1,192 @@
+//! `rebus eval` of a model that draws, or of pictures that were drawn before: a table, and a report to keep.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use rebus_data::{
+    Collection, DataConfig, SplitFile, config::ImageSize, main_pictures, picture, write_atomic,
+};
+use rebus_eval::{
+    CaptionSet, Evaluated, Evaluation, Extractor, Judge, Rulers, Source, evaluate, page, table,
+};
+use rebus_models::Model;
+use rebus_nn::burn::tensor::Device;
+
+use super::Args;
+use crate::cli::{failure::Failure, progress, say::out};
+
+/// A model draws the captions of a collection.
+pub(super) fn model(
+    args: &Args,
+    model: &dyn Model,
+    collection: &dyn Collection,
+    config: DataConfig,
+) -> Result<(), Failure> {
+    let name = args.subject.as_deref().map_or("the model that ships".to_string(), name_of);
+    report(args, &name, Source::Model(model), collection, config)
+}
+
+/// Pictures that lie there already.
+pub(super) fn pictures(args: &Args, path: &Path, collection: &dyn Collection) -> Result<(), Failure> {
+    for (option, given) in
+        [("--steps", args.steps.is_some()), ("--guidance-scale", args.guidance_scale.is_some())]
+    {
+        if given {
+            tracing::warn!("{option} has no meaning for pictures that are there already, and is left aside");
+        }
+    }
+    let drawn = rebus_data::open(path, &Default::default())?;
+    let mut config = DataConfig::default();
+    let column = main_pictures(drawn.columns()).map(|column| column.name.clone());
+    config.picture_column = column.ok_or_else(|| {
+        Failure::input(format!("{} is no model folder and has no pictures either", path.display()))
+    })?;
+    // The first that can be read gives the size at which all are compared.
+    let first = (0..drawn.len()).find_map(|record| {
+        let fields = drawn.record(record).ok()?;
+        picture::dimensions(fields.picture(&config.picture_column)?, config.max_pixels).ok()
+    });
+    let (width, height) =
+        first.ok_or_else(|| Failure::input(format!("{} has no picture that can be read", path.display())))?;
+    config.image_size = ImageSize::Sides([height, width]);
+    config.validation_fraction = 0.0;
+    report(args, &name_of(path), Source::Pictures(&*drawn), collection, config)
+}
+
+fn report(
+    args: &Args,
+    name: &str,
+    source: Source<'_>,
+    collection: &dyn Collection,
+    config: DataConfig,
+) -> Result<(), Failure> {
+    let files = args.output.as_deref().map(Files::resolve).transpose()?;
+    let device = rebus::device(args.compute.device())?;
+    let shipped = Extractor::new("the encoder that ships", rebus::default_encoder(&device)?)?;
+    let own = match &args.extractor {
+        Some(path) => {
+            let model = rebus::looking_model(Some(path), args.resize.into(), &device)?;
+            Some(Extractor::new(name_of(path), model)?)
+        }
+        None => None,
+    };
+    let extractor = own.as_ref().unwrap_or(&shipped);
+    let knows_words = extractor.encoder()?.reads_texts();
+    let judge = args.classifier.as_deref().map(|path| judge(path, &device)).transpose()?;
+    let encoder = if knows_words { extractor } else { &shipped };
+    let rulers = Rulers { extractor, encoder, judge: judge.as_ref() };
+    let mut settings = Evaluation::new(config);
+    settings.column.clone_from(&args.caption);
+    settings.samples = args.samples;
+    settings.cache = if args.no_cache { None } else { super::cache_folder() };
+    if let Some(file) = &settings.data.split {
+        settings.sets = sets(file, collection)?;
+    }
+    settings.drawing.seed = args.seed;
+    settings.distances.seed = args.seed;
+    settings.drawing.guidance_scale = args.guidance_scale;
+    settings.drawing.num_inference_steps = args.steps;
+    let evaluated =
+        evaluate(name, source, collection, rulers, &settings, &mut progress::Drawing::of("pictures"))?;
+    if let Some(files) = &files {
+        files.write(&evaluated)?;
+    }
+    if args.json {
+        out!("{}", serde_json::to_string_pretty(&evaluated.report)?);
+        return Ok(());
+    }
+    print(&evaluated)?;
+    for file in files.iter().flat_map(|files| [&files.json, &files.page]).flatten() {
+        out!("{}", file.display());
+    }
+    Ok(())
+}
+
+/// A classifier, asked for the column that it was trained on.
+fn judge(path: &Path, device: &Device) -> Result<Judge, Failure> {
+    let model = rebus::model(Some(path), device)?;
+    let captions = super::trained_with(&*model).map(|config| config.captions).unwrap_or_default();
+    let column = captions.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(column, _)| column);
+    Ok(Judge::new(model, column.unwrap_or_else(|| "text".to_string()))?)
+}
+
+/// The sets of a split.
+fn sets(path: &Path, collection: &dyn Collection) -> Result<Vec<CaptionSet>, Failure> {
+    let file = SplitFile::read(path)?;
+    if file.fingerprint != collection.fingerprint()? {
+        tracing::warn!("{} was written for another state of this collection", path.display());
+    }
+    let records = file.records(collection, path)?;
+    let sets = file.sets.iter().zip(records).map(|(set, captions)| {
+        let (records, captions) = captions.into_iter().unzip();
+        CaptionSet { captions: Some(captions), ..CaptionSet::new(&set.name, records) }
+    });
+    Ok(sets.filter(|set| !set.records.is_empty()).collect())
+}
+
+fn print(evaluated: &Evaluated) -> Result<(), Failure> {
+    let report = &evaluated.report;
+    out!(
+        "{} against {}: {} pictures as reference, {} as training; distances by {}",
+        report.subject.name,
+        report.collection.location,
+        report.collection.reference,
+        report.collection.training,
+        report.extractor.name
+    );
+    let header = report.sets.iter().map(|set| format!("{:>12}{:>12}", set.name, "real"));
+    out!("{:44}{}", "", header.collect::<String>());
+    for row in table(report) {
+        let cells = row.values.iter().enumerate().map(|(set, value)| {
+            let floor = row.floors.get(set).map_or("", String::as_str);
+            format!("{value:>12}{floor:>12}")
+        });
+        out!("{:44}{}", row.measure, cells.collect::<String>().trim_end());
+    }
+    Ok(())
+}
+
+/// The last part of a path.
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Where a report goes.
+struct Files {
+    json: Option<PathBuf>,
+    page: Option<PathBuf>,
+}
+
+impl Files {
+    /// The files of `path`, which are not there yet; the folder is made now, so that a place that cannot be written is known
+    /// before the work.
+    fn resolve(path: &Path) -> Result<Self, Failure> {
+        let files = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Self { json: Some(path.to_path_buf()), page: None },
+            Some("html") => Self { json: None, page: Some(path.to_path_buf()) },
+            _ => Self { json: Some(path.join("eval.json")), page: Some(path.join("eval.html")) },
+        };
+        for file in [&files.json, &files.page].into_iter().flatten() {
+            if file.exists() {
+                return Err(Failure::input(format!(
+                    "{} is there already, and is not replaced. Name another place by --output",
+                    file.display()
+                )));
+            }
+            if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                fs::create_dir_all(folder)?;
+            }
+        }
+        Ok(files)
+    }
+
+    fn write(&self, evaluated: &Evaluated) -> Result<(), Failure> {
+        if let Some(file) = &self.json {
+            write_atomic(file, format!("{}\n", serde_json::to_string_pretty(&evaluated.report)?).as_bytes())?;
+        }
+        if let Some(file) = &self.page {
+            write_atomic(file, page(evaluated)?.as_bytes())?;
+        }
+        Ok(())
+    }
+}

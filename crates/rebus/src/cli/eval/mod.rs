@@ -1,0 +1,210 @@
+//! `rebus eval`: how well a model draws what it is told, what an encoder finds, and how far sets of pictures are apart.
+
+mod compare;
+mod drawn;
+mod found;
+mod pairs;
+
+use std::path::{Path, PathBuf};
+
+use rebus_data::{Collection, DataConfig, config::ImageSize};
+use rebus_models::{Model, foreign};
+use rebus_train::Recipe;
+
+use super::{compute::Compute, failure::Failure};
+
+/// Arguments of `rebus eval`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A model folder, or a collection of pictures that were drawn before; the model that ships by default.
+    #[arg(value_name = "MODEL|PICTURES")]
+    subject: Option<PathBuf>,
+    /// The collection whose captions are drawn, and with whose pictures drawings are compared.
+    #[arg(long, value_name = "PATH", required_unless_present = "compare")]
+    data: Option<PathBuf>,
+    /// The column of captions; by default the collection's first of texts.
+    #[arg(long, value_name = "COLUMN")]
+    caption: Option<String>,
+    /// An encoder's folder, or a safetensors file of Inception-v3 or DINOv2, on whose features distances are measured; the encoder that
+    /// ships by default.
+    #[arg(long, value_name = "PATH")]
+    extractor: Option<PathBuf>,
+    /// How an Inception extractor brings pictures to its size: as torch-fidelity and the published numbers, or as clean-fid.
+    #[arg(long, value_enum, default_value_t = Resize::TorchFidelity)]
+    resize: Resize,
+    /// A model folder of a classifier, which says whether drawings show what they should.
+    #[arg(long, value_name = "PATH")]
+    classifier: Option<PathBuf>,
+    /// How many captions of each set are drawn: 1000 by default, and of pictures that lie there already all.
+    #[arg(long, value_parser = samples)]
+    samples: Option<usize>,
+    /// The seed of the choice and of the drawing.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How closely to follow the caption.
+    #[arg(long)]
+    guidance_scale: Option<f32>,
+    /// How many steps to take.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
+    #[arg(long, value_parser = share)]
+    validation_fraction: Option<f64>,
+    /// What an encoder still finds where pictures are spoiled and captions misspelt, at five strengths.
+    #[arg(long)]
+    robustness: bool,
+    /// A file of `rebus data split`, whose sets of captions are drawn too.
+    #[arg(long, value_name = "JSON")]
+    split: Option<PathBuf>,
+    /// A folder for eval.json and eval.html, or one of the two by its own name.
+    #[arg(short, long, value_name = "REPORT")]
+    output: Option<PathBuf>,
+    /// Reports to compare: their eval.json, or the folders that hold it.
+    #[arg(long, value_name = "REPORT", num_args = 1.., conflicts_with_all = ["subject", "data"])]
+    compare: Vec<PathBuf>,
+    /// Look at all pictures anew, and keep nothing of it in the cache of the system.
+    #[arg(long)]
+    no_cache: bool,
+    #[command(flatten)]
+    compute: Compute,
+    /// Print the numbers as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose way of resizing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Resize {
+    TorchFidelity,
+    CleanFid,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Distances between drawn and real pictures by their features, of any extractor.
+    Distances {
+        /// Features of drawn pictures: a NumPy file of float32 or float64, a row a picture.
+        drawn: PathBuf,
+        /// Features of real pictures by the same extractor.
+        real: PathBuf,
+        /// The seed of the kernel distance's subsets.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Print the numbers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// How alike a picture and the one that it should be are: PSNR, SSIM, multi-scale SSIM, and how far they look apart.
+    Similarity {
+        /// The picture; a transparent one is laid on white.
+        picture: PathBuf,
+        /// What it should be, of the same size.
+        reference: PathBuf,
+        /// An encoder's folder, or a safetensors file of LPIPS, by which they look apart; the encoder that ships by default.
+        #[arg(long, value_name = "PATH")]
+        perceptual: Option<PathBuf>,
+        /// Print the numbers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match (&args.command, &args.data) {
+        (Some(Command::Distances { drawn, real, seed, json }), _) => {
+            pairs::distances_of(drawn, real, *seed, *json)
+        }
+        (Some(Command::Similarity { picture, reference, perceptual, json }), _) => {
+            pairs::similarity_of(picture, reference, perceptual.as_deref(), *json)
+        }
+        (None, Some(data)) => measure(args, data),
+        (None, None) => compare::compare(&args.compare, args.output.as_deref(), args.json),
+    }
+}
+
+fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
+    let pictures = args.subject.as_deref().filter(|subject| !subject.join("model.json").is_file());
+    let collection = rebus_data::open(data, &Default::default())?;
+    if let Some(column) = &args.caption {
+        has_column(&*collection, column)?;
+    }
+    if let Some(pictures) = pictures {
+        return drawn::pictures(args, pictures, &*collection);
+    }
+    let model = args.compute.model(args.subject.as_deref())?;
+    let config = reading(&*model, args);
+    match model.generate().is_none() && model.encode().is_some() {
+        true => found::found(args, model, &*collection, config),
+        false => drawn::model(args, &*model, &*collection, config),
+    }
+}
+
+/// Where what was seen of a collection is kept; nowhere, where the system has no such place.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "rebus")?.cache_dir().join("eval"))
+}
+
+impl From<Resize> for foreign::Resizing {
+    fn from(resize: Resize) -> Self {
+        match resize {
+            Resize::TorchFidelity => Self::TorchFidelity,
+            Resize::CleanFid => Self::CleanFid,
+        }
+    }
+}
+
+/// How pictures are read for a model, and which are held out.
+fn reading(model: &dyn Model, args: &Args) -> DataConfig {
+    let [channels, height, width] = model.info().picture_shape;
+    let mut config = trained_with(model)
+        .unwrap_or_else(|| DataConfig { validation_fraction: 0.05, ..DataConfig::default() });
+    if let Some(fraction) = args.validation_fraction {
+        config.validation_fraction = fraction;
+    }
+    let own = config.split.take();
+    config.split = args.split.clone().or(own.filter(|file| {
+        let there = file.is_file();
+        if !there {
+            tracing::warn!("the split that the model was trained with is not there: {}", file.display());
+        }
+        there
+    }));
+    config.channels = channels as u8;
+    config.image_size = ImageSize::Sides([height as u32, width as u32]);
+    config.captions.clear();
+    config
+}
+
+fn has_column(collection: &dyn Collection, column: &str) -> Result<(), Failure> {
+    let columns = collection.columns();
+    if columns.iter().any(|known| known.name == column) {
+        return Ok(());
+    }
+    let names: Vec<&str> = columns.iter().map(|known| known.name.as_str()).collect();
+    let there = collection.location().display();
+    Err(Failure::input(format!("{there} has no column `{column}`; it has: {}", names.join(", "))))
+}
+
+fn samples(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one caption of each half must be drawn".to_string()),
+        other => other.map_err(|error| format!("{error}")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to below 1, such as 0.05".to_string()),
+    }
+}
+
+/// How the model's own training read and split its collection, as far as it says.
+fn trained_with(model: &dyn Model) -> Option<DataConfig> {
+    let recipe = model.info().provenance.get("recipe")?.as_str()?;
+    let table = toml::from_str(recipe).ok()?;
+    Some(Recipe::resolve(table, &[]).ok()?.data)
+}

@@ -1,0 +1,78 @@
+//! `rebus eval distances` and `rebus eval similarity`: what lies there already, compared.
+
+use std::path::Path;
+
+use image::RgbImage;
+use rebus_data::{DataConfig, EncodedFile, picture};
+use rebus_eval::{DistanceSettings, Features, distances, perceptual_distance, similarity};
+
+use crate::cli::{failure::Failure, say::out};
+
+/// Distances between two files of features.
+pub(super) fn distances_of(drawn: &Path, real: &Path, seed: u64, json: bool) -> Result<(), Failure> {
+    let mut settings = DistanceSettings::default();
+    settings.seed = seed;
+    let found = distances(&Features::read_npy(drawn)?, &Features::read_npy(real)?, &settings)?;
+    if json {
+        out!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(());
+    }
+    out!("{} drawn and {} real pictures, {} features each", found.drawn, found.real, found.width);
+    match (found.frechet_distance, &found.note) {
+        (Some(distance), _) => out!("Fréchet distance   {distance:.6}"),
+        (None, note) => out!("Fréchet distance   none: {}", note.as_deref().unwrap_or_default()),
+    }
+    out!(
+        "kernel distance    {:.6}, standard deviation {:.6} over {} subsets",
+        found.kernel_distance_mean,
+        found.kernel_distance_std,
+        settings.kernel_subsets
+    );
+    for (name, value) in [
+        ("precision", found.precision),
+        ("recall", found.recall),
+        ("density", found.density),
+        ("coverage", found.coverage),
+    ] {
+        out!("{name:18} {value:.4}");
+    }
+    Ok(())
+}
+
+/// How alike two pictures are.
+pub(super) fn similarity_of(
+    picture: &Path,
+    reference: &Path,
+    perceptual: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
+    let (picture, reference) = (read_picture(picture)?, read_picture(reference)?);
+    let found = similarity(&picture, &reference)?;
+    let model = rebus::looking_model(perceptual, Default::default(), &rebus::device("cpu")?)?;
+    let apart = perceptual_distance(&*model, &picture, &reference)?;
+    if json {
+        let mut json = serde_json::to_value(found)?;
+        json["perceptual_distance"] = apart.into();
+        json["perceptual_by"] = model.info().family.as_str().into();
+        out!("{}", serde_json::to_string_pretty(&json)?);
+        return Ok(());
+    }
+    let small = |least: u32| move || format!("none: a side is below {least} pixels");
+    let say = |value: f64| format!("{value:.6}");
+    out!(
+        "PSNR       {}",
+        found.psnr.map_or("infinite: they are equal".to_string(), |psnr| format!("{psnr:.4} dB"))
+    );
+    out!("SSIM       {}", found.ssim.map_or_else(small(11), say));
+    out!("MS-SSIM    {}", found.ms_ssim.map_or_else(small(176), say));
+    out!("perceptual {} (0 for equal pictures, by {})", say(apart), model.info().family);
+    Ok(())
+}
+
+/// A picture as a person sees it.
+fn read_picture(path: &Path) -> Result<RgbImage, Failure> {
+    let config = DataConfig::default();
+    let file = EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() };
+    let decoded = picture::decode(&file, config.max_pixels)?;
+    Ok(picture::flatten(decoded, 3, picture::parse_color(&config.background)?).to_rgb8())
+}
