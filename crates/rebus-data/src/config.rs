@@ -40,9 +40,12 @@ pub struct DataConfig {
     pub validation_fraction: f64,
     /// A regular expression removed from the caption before it is hashed, so that variants stay on one side of the split.
     pub validation_ignore: String,
-    /// A file of `rebus data split` whose combinations are held back too.
+    /// A file of `rebus data split` whose combinations are held back too. A run takes their keys into `held_back` when it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<std::path::PathBuf>,
+    /// Keys of records that are held back, whatever their captions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<String>,
     /// Threads that read and decode.
     pub workers: usize,
     /// Batches made ahead; bounds the memory, and more workers than this have nothing to do.
@@ -125,6 +128,7 @@ impl Default for DataConfig {
                                 |[:：,，、]? ?(?:较浅|中等-浅|中等|中等-深|较深)肤色)"
                 .into(),
             split: None,
+            held_back: Vec::new(),
             workers: 4,
             queue: 8,
             captions: IndexMap::from([("text".into(), 1.0)]),

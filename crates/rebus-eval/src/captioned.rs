@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use rebus_data::{
     Collection, DataConfig, Pictures,
     fit::Fitter,
+    main_pictures,
     picture::{decode, flatten, parse_color},
 };
 
@@ -44,6 +45,7 @@ pub(crate) fn captioned(
     records: &[usize],
 ) -> Result<Vec<Captioned>, EvalError> {
     let config = ask.config;
+    let pictures = picture_column(collection, config).unwrap_or_default();
     let fitter = Fitter::new(config)?;
     let background = parse_color(&config.background)?;
     let read = |&record: &usize| {
@@ -52,7 +54,7 @@ pub(crate) fn captioned(
             Some(column) => fields.text(column).filter(|caption| !caption.is_empty())?,
             None => String::new(),
         };
-        let image = decode(fields.picture(&config.picture_column)?, config.max_pixels).ok()?;
+        let image = decode(fields.picture(pictures)?, config.max_pixels).ok()?;
         let image = flatten(image, config.channels, background);
         let bucket = fitter.bucket(image.width(), image.height());
         let picture = Pictures::from_images(&[fitter.fit(image, bucket).ok()?]).ok()?;
@@ -60,6 +62,12 @@ pub(crate) fn captioned(
         Some(Captioned { record, caption, class, picture })
     };
     Ok(records.par_iter().filter_map(read).collect())
+}
+
+/// The column of pictures that the configuration names, or else the collection's own main one.
+pub(crate) fn picture_column<'a>(collection: &'a dyn Collection, config: &DataConfig) -> Option<&'a str> {
+    let named = collection.columns().iter().find(|column| column.name == config.picture_column);
+    Some(named.or_else(|| main_pictures(collection.columns()))?.name.as_str())
 }
 
 /// Pictures of one shape, one after another.

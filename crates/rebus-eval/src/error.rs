@@ -76,6 +76,13 @@ pub enum EvalError {
         name: String,
     },
 
+    /// A model that follows captions, and a collection without.
+    #[error("{location} has no captions for the model to draw: name a collection with a column of texts")]
+    NoCaptions {
+        /// The collection.
+        location: String,
+    },
+
     /// Too few samples for a measure.
     #[error("{name} has {samples} pictures, too few for {measure}: at least {needed} are needed")]
     TooFewSamples {

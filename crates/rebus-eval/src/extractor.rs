@@ -72,7 +72,8 @@ impl Extractor {
         let encoder = self.encoder()?;
         let pictures = match encoder.picture_shape() {
             Some(shape) => bring(pictures, shape)?,
-            None => Cow::Borrowed(pictures),
+            // Who takes any size takes three channels.
+            None => bring(pictures, [3, pictures.shape[2], pictures.shape[3]])?,
         };
         Ok(encoder.encode(Encoded::Pictures(&pictures))?.data)
     }

@@ -41,7 +41,7 @@ pub use page::page;
 pub use perceptual::perceptual_distance;
 pub use plot::bars;
 pub use ranks::Ranks;
-pub use report::{Accuracy, Against, Agreement, Measured, Report, Ruler, SetReport, Subject};
+pub use report::{Accuracy, Against, Agreement, Lost, Measured, Report, Ruler, SetReport, Subject};
 pub use retrieval::{Recall, Retrieval, RetrievalHalf, RetrievalReport, retrieval};
 pub use robustness::{Robustness, RobustnessReport, Spoiled, robustness};
 pub use similarity::{Similarity, similarity};

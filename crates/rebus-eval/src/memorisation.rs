@@ -8,6 +8,9 @@ use crate::{EvalError, Features, neighbours::nearest, ranks::median};
 /// A drawing is a near-copy where it is nearer to training than all but this share of unseen pictures.
 pub const USUAL: f64 = 0.05;
 
+/// At less than this share of the usual distance two pictures are one.
+const EXACT: f64 = 0.01;
+
 /// How near drawings are to training pictures by one kind of features.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Memorisation {
@@ -15,6 +18,8 @@ pub struct Memorisation {
     pub near_copies: f64,
     /// The distance below which a drawing counts as near.
     pub threshold: f64,
+    /// Which pictures tell what is usual: `held out`, or `the other training pictures` where too few are held out.
+    pub unseen: &'static str,
     /// The median distance of drawings to their nearest training picture.
     pub median_drawn: f64,
     /// The same of unseen pictures.
@@ -57,17 +62,21 @@ impl Nearness {
     }
 
     /// The summary.
-    pub(crate) fn memorisation(&self) -> Memorisation {
+    pub(crate) fn memorisation(&self, unseen_are: &'static str) -> Memorisation {
         let mut unseen = self.unseen.clone();
         unseen.sort_by(f64::total_cmp);
+        let usual = median(unseen.clone()).unwrap_or_default();
         let threshold = unseen[((unseen.len() as f64 * USUAL) as usize).min(unseen.len() - 1)];
+        // A copy is a copy, also where the data have so many doubles that one is usual.
+        let threshold = threshold.max(EXACT * usual);
         let near = self.drawn.iter().filter(|(_, distance)| *distance < threshold).count();
         let drawn = self.drawn.iter().map(|(_, distance)| *distance).collect();
         Memorisation {
             near_copies: near as f64 / self.drawn.len() as f64,
             threshold,
+            unseen: unseen_are,
             median_drawn: median(drawn).unwrap_or_default(),
-            median_unseen: median(unseen).unwrap_or_default(),
+            median_unseen: usual,
         }
     }
 
@@ -90,12 +99,18 @@ mod tests {
         let copies = Features::new("drawn", 1, vec![7.0, 3.01, 20.45, 9.5]).unwrap();
         let nearness = Nearness::of(&copies, Some(&unseen), &training).unwrap();
         assert_eq!(nearness.closest(2), [(0, 7), (1, 3)]);
-        let found = nearness.memorisation();
+        let found = nearness.memorisation("held out");
         assert_eq!(found.near_copies, 0.5);
         assert!((found.threshold - 0.4).abs() < 1e-5 && (found.median_unseen - 0.4).abs() < 1e-5);
-        let fresh = Nearness::of(&unseen, Some(&unseen), &training).unwrap().memorisation();
+        let fresh = Nearness::of(&unseen, Some(&unseen), &training).unwrap().memorisation("held out");
         assert!(fresh.near_copies <= USUAL, "{}", fresh.near_copies);
-        let none_unseen = Nearness::of(&copies, None, &training).unwrap().memorisation();
+        let none_unseen = Nearness::of(&copies, None, &training).unwrap().memorisation("others");
         assert_eq!((none_unseen.threshold, none_unseen.near_copies), (1.0, 1.0));
+        // Where a tenth of what was not shown stands in training all the same, copies are copies.
+        let mut doubles: Vec<f32> = (0..45).map(|i| i as f32 + 0.4).collect();
+        doubles.extend((0..5).map(|i| i as f32));
+        let doubles = Features::new("doubles", 1, doubles).unwrap();
+        let copied = Nearness::of(&training, Some(&doubles), &training).unwrap().memorisation("held out");
+        assert_eq!(copied.near_copies, 1.0, "{copied:?}");
     }
 }

@@ -44,7 +44,7 @@ pub fn page(evaluated: &Evaluated) -> Result<String, EvalError> {
             notes: notes.collect(),
             pairs: figures(&shown.pairs)?,
             nearest: figures(&shown.nearest)?,
-            plots: plots(shown)?,
+            plots: plots(shown, set.memorised_by_features.unseen)?,
         })
     });
     let sections: Vec<Section> = sections.collect::<Result<_, EvalError>>()?;
@@ -75,9 +75,8 @@ fn data_uri(pictures: &Pictures) -> Result<String, EvalError> {
     Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png.into_inner())))
 }
 
-fn plots(shown: &Shown) -> Result<Vec<String>, EvalError> {
-    let nearest =
-        [("drawings", shown.drawn_distances.as_slice()), ("unseen pictures", &shown.unseen_distances)];
+fn plots(shown: &Shown, unseen: &str) -> Result<Vec<String>, EvalError> {
+    let nearest = [("drawings", shown.drawn_distances.as_slice()), (unseen, &shown.unseen_distances)];
     let mut plots = vec![shares("distance to the nearest training picture, by features", &nearest)?];
     if !shown.places.is_empty() {
         let places = [("drawings", shown.places.as_slice())];

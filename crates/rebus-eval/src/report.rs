@@ -1,8 +1,10 @@
 //! What an evaluation found, as `eval.json` holds it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
-use crate::{Distances, Memorisation, Ranks, RetrievalHalf};
+use crate::{Distances, Features, Memorisation, Ranks, RetrievalHalf};
 
 /// A whole evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,10 +81,15 @@ pub struct SetReport {
     pub name: String,
     /// How many pictures.
     pub pictures: usize,
+    /// How many of its captions the model learned with their pictures.
+    pub learned: usize,
     /// Between drawings and the reference.
     pub distances: Measured<Distances>,
     /// The same between the true pictures of the same captions and the reference: what a perfect model would get.
     pub floor: Measured<Distances>,
+    /// What is lost against an easier set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     /// Do drawings go with their captions?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
@@ -127,8 +134,8 @@ pub struct Agreement {
     pub drawn: f64,
     /// Of the true pictures with theirs; none where there is no true picture.
     pub true_pictures: Option<f64>,
-    /// Of drawings with the captions of others: chance.
-    pub chance: f64,
+    /// Of drawings with other captions: chance; none where all captions are one.
+    pub chance: Option<f64>,
 }
 
 /// The share of pictures that a classifier takes for what they should be.
@@ -138,6 +145,31 @@ pub struct Accuracy {
     pub drawn: f64,
     /// Of the true pictures; none where there is no true picture.
     pub true_pictures: Option<f64>,
+}
+
+/// What a set of captions loses against an easier one: `plain` where a split has such a set, else `training`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lost {
+    /// The easier set.
+    pub against: String,
+    /// Of the agreement with captions, beside what the true pictures of both sets have.
+    pub agreement: f64,
+    /// Of the share of captions whose drawing is among the first ten, beside the same.
+    pub drawing_in_ten: f64,
+}
+
+impl Lost {
+    /// Between two sets that have captions.
+    pub(crate) fn of(set: &SetReport, easier: &SetReport) -> Option<Self> {
+        let in_ten = |found: Option<RetrievalHalf>| Some(found?.text_to_picture?.at_10);
+        let short_in_ten = |set: &SetReport| Some(in_ten(set.retrieval_of_true)? - in_ten(set.retrieval)?);
+        let short = |set: &SetReport| Some(set.agreement?.true_pictures? - set.agreement?.drawn);
+        Some(Self {
+            against: easier.name.clone(),
+            agreement: short(set)? - short(easier)?,
+            drawing_in_ten: short_in_ten(set)? - short_in_ten(easier)?,
+        })
+    }
 }
 
 impl<T> Measured<T> {
@@ -151,25 +183,68 @@ impl<T> Measured<T> {
 }
 
 impl Agreement {
-    /// Of rows of length 1: pictures, true pictures, and their captions' rows.
-    pub(crate) fn of(width: usize, drawn: &[f32], truth: Option<&[f32]>, captions: &[f32]) -> Self {
-        let count = captions.len() / width;
-        let cosine = |rows: &[f32], shift: usize| {
-            let sum: f64 = rows
-                .chunks(width)
-                .enumerate()
-                .map(|(row, picture)| {
-                    let caption = &captions[(row + shift) % count * width..][..width];
-                    picture.iter().zip(caption).map(|(a, b)| f64::from(a * b)).sum::<f64>()
-                })
-                .sum();
-            sum / count as f64
+    /// Of rows of length 1, pictures and true pictures, with the rows of their captions.
+    pub(crate) fn of(
+        drawn: &Features,
+        truth: Option<&Features>,
+        rows: &Features,
+        captions: &[String],
+    ) -> Self {
+        let own = |pictures: &Features| {
+            let cosines = (0..captions.len()).map(|row| product(pictures.row(row), rows.row(row)));
+            cosines.sum::<f64>() / captions.len() as f64
         };
-        // The records are in random order, so that the half-way neighbour is anybody.
-        Self {
-            drawn: cosine(drawn, 0),
-            true_pictures: truth.map(|truth| cosine(truth, 0)),
-            chance: cosine(drawn, count.div_ceil(2)),
+        // All pairs of a drawing and a caption by the products of sums, less those of equal captions.
+        let mut of_caption: HashMap<&str, (usize, usize, Vec<f64>)> = HashMap::new();
+        let mut all = (vec![0.0; rows.width()], vec![0.0; rows.width()]);
+        for (row, caption) in captions.iter().enumerate() {
+            let (_, count, sum) =
+                of_caption.entry(caption).or_insert_with(|| (row, 0, vec![0.0; rows.width()]));
+            *count += 1;
+            add(sum, drawn.row(row));
+            add(&mut all.0, drawn.row(row));
+            add(&mut all.1, rows.row(row));
         }
+        let every: f64 = all.0.iter().zip(&all.1).map(|(a, b)| a * b).sum();
+        let equal = of_caption.values().map(|(first, count, sum)| {
+            let caption = rows.row(*first).iter().map(|value| f64::from(*value));
+            *count as f64 * sum.iter().zip(caption).map(|(a, b)| a * b).sum::<f64>()
+        });
+        let pairs =
+            captions.len().pow(2) - of_caption.values().map(|(_, count, _)| count.pow(2)).sum::<usize>();
+        let others = every - equal.sum::<f64>();
+        Self {
+            drawn: own(drawn),
+            true_pictures: truth.map(own),
+            chance: (pairs > 0).then(|| others / pairs as f64),
+        }
+    }
+}
+
+fn product(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum()
+}
+
+fn add(sum: &mut [f64], row: &[f32]) {
+    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_the_mean_over_all_other_captions() {
+        let rows = |data: &[f32]| Features::new("rows", 2, data.to_vec()).unwrap();
+        let drawn = rows(&[1.0, 0.0, 0.0, 1.0, 0.6, 0.8]);
+        let captions = rows(&[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        let names = ["x", "y", "y"].map(String::from);
+        let found = Agreement::of(&drawn, Some(&captions), &captions, &names);
+        assert!((found.drawn - (1.0 + 1.0 + 0.8) / 3.0).abs() < 1e-6);
+        assert_eq!(found.true_pictures, Some(1.0));
+        // The first with both others, the others with the first.
+        assert!((found.chance.unwrap() - (0.0 + 0.0 + 0.0 + 0.6) / 4.0).abs() < 1e-6);
+        let one = Agreement::of(&drawn, None, &captions, &["x", "x", "x"].map(String::from));
+        assert_eq!(one.chance, None);
     }
 }

@@ -52,9 +52,11 @@ pub struct Recall {
 pub struct RetrievalHalf {
     /// Pictures with a caption.
     pub pictures: usize,
+    /// Captions that differ.
+    pub captions: usize,
     /// The picture of a caption; `None` where there is none at all.
     pub text_to_picture: Option<Recall>,
-    /// The caption of a picture.
+    /// The caption of a picture: where captions are names of classes, `at_1` is the accuracy without having learned to classify.
     pub picture_to_text: Option<Recall>,
 }
 
@@ -163,6 +165,7 @@ fn found(width: usize, texts: &[f32], pictures: &[f32], kind: &[usize]) -> Retri
     });
     RetrievalHalf {
         pictures: pictures.len(),
+        captions: texts.len(),
         text_to_picture: recall(of_texts.collect()),
         picture_to_text: recall(of_pictures.collect()),
     }

@@ -92,6 +92,13 @@ const fn measure(
 const MEASURES: &[Measure] = &[
     measure("pictures", "how many were drawn", 0, |set| Some(set.pictures as f64), None),
     measure(
+        "of these learned",
+        "captions that the model was shown with their pictures",
+        0,
+        |set| Some(set.learned as f64),
+        None,
+    ),
+    measure(
         "Fréchet distance",
         "less is better",
         4,
@@ -140,7 +147,14 @@ const MEASURES: &[Measure] = &[
         |set| Some(words(set)?.drawn),
         Some(|set| words(set)?.true_pictures),
     ),
-    measure("agreement by chance", "the same with others' captions", 3, |set| Some(words(set)?.chance), None),
+    measure("agreement by chance", "the same with others' captions", 3, |set| words(set)?.chance, None),
+    measure(
+        "agreement lost",
+        "against `plain` captions where there are such, else against those of training",
+        3,
+        |set| Some(set.lost.as_ref()?.agreement),
+        None,
+    ),
     measure(
         "drawing of a caption, first",
         "percent found by the encoder among all of the set",

@@ -117,6 +117,12 @@ fn lpips_gives_the_packages_distance_with_both_networks() {
         let found = judge.distances(&a, &b).unwrap();
         agrees(&found, &serde_json::json!([golden(network)["distance"]]));
         assert_eq!(judge.distances(&a, &a).unwrap(), [0.0]);
+        let least = if network == "alex" { 31 } else { 16 };
+        let small = picture(least, least + 1, 3);
+        assert_eq!(judge.distances(&small, &small).unwrap(), [0.0]);
+        let tiny = picture(least - 1, 64, 3);
+        let error = judge.distances(&tiny, &tiny).unwrap_err().to_string();
+        assert!(error.contains(&format!("of {least} pixels")), "{error}");
     }
 }
 
@@ -128,6 +134,13 @@ fn what_is_missing_is_named_and_what_is_unknown_is_refused() {
     for name in ["net.slice3.6.weight", "net.slice3.6.bias", "lin2.model.1.weight"] {
         assert!(error.contains(name), "{error}");
     }
+    // A network with registers is another one, whose names are all there.
+    let path = file(folder.path(), "dinov2", &[]);
+    let mut tensors = weights::parse(&std::fs::read(&path).unwrap()).unwrap();
+    tensors.insert("embeddings.register_tokens".to_string(), TensorData::new(vec![0.0f32; 128], [1, 1, 128]));
+    std::fs::write(&path, weights::serialize(&tensors, Precision::Float32).unwrap()).unwrap();
+    let error = open(&path).to_string();
+    assert!(error.contains("unexpected: embeddings.register_tokens"), "{error}");
     let other = NamedTensors::from([("a".to_string(), TensorData::new(vec![1.0f32], [1]))]);
     let path = folder.path().join("other.safetensors");
     std::fs::write(&path, weights::serialize(&other, Precision::Float32).unwrap()).unwrap();

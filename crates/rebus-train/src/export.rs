@@ -106,10 +106,7 @@ pub(crate) fn write(
     precision: Precision,
 ) -> Result<(), TrainError> {
     check_output(output)?;
-    let mut recipe = about.recipe.clone();
-    // Where it lies is nobody's business.
-    recipe.data.split = recipe.data.split.map(|split| prepare::name_of(&split).into());
-    let recipe = toml::to_string(&recipe.to_table()?)
+    let recipe = toml::to_string(&about.recipe.to_table()?)
         .map_err(|error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() })?;
     package.provenance = json!({
         "data": prepare::name_of(&about.info.data),

@@ -63,7 +63,7 @@ impl Feed for LoaderFeed {
 
 /// The first held-out batches, kept in memory; none where nothing is held out.
 pub(crate) fn held_out(collection: Arc<dyn Collection>, recipe: &Recipe) -> Result<Vec<Batch>, TrainError> {
-    let none = recipe.data.validation_fraction <= 0.0 && recipe.data.split.is_none();
+    let none = recipe.data.validation_fraction <= 0.0 && recipe.data.held_back.is_empty();
     if none || recipe.train.validate_every == 0 {
         return Ok(vec![]);
     }

@@ -14,6 +14,12 @@ pub trait TrainObserver {
         ControlFlow::Continue(())
     }
 
+    /// The names of what [`evaluate`](Self::evaluate) measures of such a model; none where nobody measures it.
+    fn measures(&self, model: &dyn Model) -> Vec<&'static str> {
+        let _ = model;
+        vec![]
+    }
+
     /// Measures of the model as it stands, asked for every `train.eval_every` steps; none where nobody measures.
     ///
     /// # Errors

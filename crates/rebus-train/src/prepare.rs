@@ -7,7 +7,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape};
+use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape, split::held_back};
 use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
 use toml::{Table, Value};
 
@@ -179,9 +179,9 @@ fn open(source: Source) -> Result<(Arc<dyn Collection>, PathBuf), TrainError> {
 
 /// Says what the recipe leaves to the collection and to the place where it is begun.
 fn settle(recipe: &mut Recipe, collection: &dyn Collection) -> Result<(), TrainError> {
-    if let Some(split) = &mut recipe.data.split {
-        // A run may go on from another folder.
-        *split = fs_err::canonicalize(&*split)?;
+    if let Some(split) = recipe.data.split.take() {
+        // From here on the run has the keys, wherever it goes and whatever becomes of the file.
+        recipe.data.held_back.extend(held_back(collection, &split)?);
     }
     choose_prompts(recipe, collection)?;
     choose_classes(recipe, collection)

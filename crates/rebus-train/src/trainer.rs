@@ -98,7 +98,30 @@ impl Trainer<'_> {
         self.finish(&mut log, &clock)
     }
 
+    /// Refuses to wait for a measure that will never come.
+    fn check_best(&self) -> Result<(), TrainError> {
+        let train = &self.recipe.train;
+        if train.eval_every == 0 {
+            return Ok(());
+        }
+        let names = self.observer.measures(&*self.objective.model(Which::Average));
+        match train.best.is_empty() || names.contains(&train.best.as_str()) {
+            true => Ok(()),
+            false => Err(TrainError::Config {
+                field: "train.best",
+                value: train.best.clone(),
+                rule: match names.is_empty() {
+                    true => "empty here: nothing is measured of this family".to_string(),
+                    false => {
+                        format!("empty, or one of what is measured of this family: {}", names.join(", "))
+                    }
+                },
+            }),
+        }
+    }
+
     fn begin(&mut self, log: &mut Log) -> Result<(), TrainError> {
+        self.check_best()?;
         let (step, snapshot) = (self.state.step, self.objective.snapshot());
         let parameters = snapshot.weights.values().map(|data| data.shape().iter().product::<usize>()).sum();
         let (records, held_out) = (self.feed.records(), self.held_out.iter().map(Batch::len).sum());
@@ -223,13 +246,11 @@ impl Trainer<'_> {
             }
         };
         let found = measures.iter().find(|measure| measure.name == *wanted);
-        if found.is_none() && !wanted.is_empty() && !measures.is_empty() {
-            let names: Vec<&str> = measures.iter().map(|measure| measure.name.as_str()).collect();
-            return Err(TrainError::Config {
-                field: "train.best",
-                value: wanted.clone(),
-                rule: format!("one of what is measured of this family: {}", names.join(", ")),
-            });
+        if found.is_none() && !wanted.is_empty() {
+            let reason =
+                format!("there is no `{wanted}` this time, so that no best is known: see train.eval_samples");
+            log.event("not_evaluated", json!({ "at": step, "reason": reason }))?;
+            self.observer.event(&Event::NotEvaluated { reason });
         }
         let before = self.state.best.as_ref().filter(|best| best.measure == *wanted).map(|best| best.value);
         let found = found.filter(|found| before.is_none_or(|before| found.is_better_than(before)));

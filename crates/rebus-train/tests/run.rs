@@ -88,6 +88,10 @@ impl TrainObserver for Watch {
         }
     }
 
+    fn measures(&self, _: &dyn Model) -> Vec<&'static str> {
+        vec!["worth", "cost"]
+    }
+
     fn evaluate(&mut self, _: Arc<dyn Model>, _: &Recipe) -> Result<Vec<Measure>, String> {
         if self.found.is_empty() {
             return Err("nothing left to find".to_string());
@@ -303,6 +307,7 @@ fn the_checkpoint_of_the_best_evaluation_is_kept_and_exported() {
     let mut watch = Watch { found: vec![0.1], ..Watch::default() };
     let error = train(&options(&other, &set), &mut watch).unwrap_err().to_string();
     assert!(error.contains("train.best = beauty") && error.contains("worth, cost"), "{error}");
+    assert!(watch.losses.is_empty(), "it is refused before the first step");
     let mut none = ExportOptions::new(&other);
     none.checkpoint = Chosen::Best;
     assert!(export(&none, &Device::default()).is_err());

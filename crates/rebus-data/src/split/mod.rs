@@ -4,7 +4,7 @@ mod composition;
 mod file;
 mod perturbed;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 pub use composition::{Rule, composition, default_rules};
 pub use file::{SplitCaption, SplitFile, SplitKind, SplitSet};
@@ -35,7 +35,9 @@ const OF_A_CLASS: usize = 20;
 /// `validation_ignore` is not a regular expression, or the file of `split` is none or of another collection.
 pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, DataError> {
     let fraction = config.validation_fraction;
-    let named = named(collection, config)?;
+    let mut named: HashSet<&str> = config.held_back.iter().map(String::as_str).collect();
+    let file = config.split.as_deref().map(|path| held_back(collection, path)).transpose()?;
+    named.extend(file.iter().flatten().map(String::as_str));
     if fraction <= 0.0 && named.is_empty() {
         return Ok(Split { train: (0..collection.len()).collect(), validation: Vec::new() });
     }
@@ -43,10 +45,14 @@ pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, 
     let column = caption_column(collection);
     let mut captions = HashSet::new();
     // By caption and by key.
+    let mut by_name = HashSet::new();
     let places: Vec<Option<[f64; 2]>> = (0..collection.len())
         .map(|index| {
             let record = collection.captions(index).ok()?;
             let by_key = place(&record.key);
+            if named.contains(record.key.as_str()) {
+                by_name.insert(index);
+            }
             let caption = column.and_then(|column| record.text(column));
             let caption = caption.map(|caption| ignored.replace_all(&caption, "").trim().to_string());
             let Some(caption) = caption.filter(|caption| !caption.is_empty()) else {
@@ -61,20 +67,28 @@ pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, 
     let held_back = |index: &usize| {
         places[*index]
             .is_some_and(|[by_caption, by_key]| (if of_classes { by_key } else { by_caption }) < fraction)
-            || named.contains(index)
+            || by_name.contains(index)
     };
     let (validation, train) = (0..collection.len()).partition(held_back);
     Ok(Split { train, validation })
 }
 
-/// The records that a file of combinations holds back.
-fn named(collection: &dyn Collection, config: &DataConfig) -> Result<HashSet<usize>, DataError> {
-    let Some(path) = &config.split else { return Ok(HashSet::new()) };
+/// The keys of the records that a file of combinations holds back; none where it says learned captions in other ways.
+///
+/// # Errors
+/// The file is none, or of another collection or another state of this one.
+pub fn held_back(collection: &dyn Collection, path: &Path) -> Result<Vec<String>, DataError> {
     let file = SplitFile::read(path)?;
-    if file.kind == SplitKind::Perturbed {
-        return Ok(HashSet::new());
+    if file.fingerprint != collection.fingerprint()? {
+        return Err(DataError::Split {
+            file: path.to_path_buf(),
+            reason: format!("{} is not as it was when it was written", collection.location().display()),
+        });
     }
-    Ok(file.records(collection, path)?.concat().into_iter().map(|(record, _)| record).collect())
+    if file.kind == SplitKind::Perturbed {
+        return Ok(vec![]);
+    }
+    Ok(file.sets.into_iter().flat_map(|set| set.captions).map(|entry| entry.key).collect())
 }
 
 /// Where a caption lies in 0..1: the first 8 bytes of its hash, the low one first. Fixed for ever.

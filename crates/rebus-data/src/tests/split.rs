@@ -93,7 +93,7 @@ fn a_combination_is_held_out_where_both_parts_are_learned_elsewhere() {
     texts.push("red envelope".to_string());
     texts.push("sun".to_string());
     let memory = memory(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-    let sets = composition(&memory, &default_rules(), 0.3).unwrap();
+    let sets = composition(&memory, &default_rules(), 0.3, 0.0).unwrap();
     assert_eq!(sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["tones", "colours", "with"]);
     let held: Vec<&str> = sets[1].captions.iter().map(|entry| entry.caption.as_str()).collect();
     assert_eq!(held.len(), 3, "{held:?}");
@@ -102,9 +102,9 @@ fn a_combination_is_held_out_where_both_parts_are_learned_elsewhere() {
         let stays = texts.iter().any(|text| text.contains(part) && !held.contains(&text.as_str()));
         assert!(stays, "{part} is learned nowhere");
     }
-    assert_eq!(sets, composition(&memory, &default_rules(), 0.3).unwrap());
+    assert_eq!(sets, composition(&memory, &default_rules(), 0.3, 0.0).unwrap());
     let wrong = Rule { name: "x".to_string(), pattern: "(?<a>.)".to_string() };
-    assert!(composition(&memory, &[wrong], 0.3).unwrap_err().to_string().contains("no group `b`"));
+    assert!(composition(&memory, &[wrong], 0.3, 0.0).unwrap_err().to_string().contains("no group `b`"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_split_file_holds_its_records_back() {
     let memory = memory(&["red circle", "red square", "blue circle", "blue square", "sun"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("split.json");
-    let sets = composition(&memory, &default_rules(), 0.25).unwrap();
+    let sets = composition(&memory, &default_rules(), 0.25, 0.0).unwrap();
     let file = SplitFile::new(SplitKind::Composition, &memory, sets).unwrap();
     fs_err::write(&path, file.to_json()).unwrap();
     assert_eq!(SplitFile::read(&path).unwrap(), file);
@@ -123,8 +123,17 @@ fn a_split_file_holds_its_records_back() {
     assert_eq!(halves.validation, [held[0].0]);
 
     let other = Memory::of(&[]);
-    let refused = split(&other, &config).unwrap_err().to_string();
-    assert!(refused.contains("split.json") && refused.contains("another collection"), "{refused}");
+    let mut elsewhere = file.clone();
+    elsewhere.fingerprint = "another".to_string();
+    fs_err::write(&path, elsewhere.to_json()).unwrap();
+    let refused = split(&memory, &config).unwrap_err().to_string();
+    fs_err::write(&path, file.to_json()).unwrap();
+    assert!(refused.contains("split.json") && refused.contains("not as it was"), "{refused}");
+    let refused = file.records(&other, &path).unwrap_err().to_string();
+    assert!(refused.contains("another collection"), "{refused}");
+    // A run keeps the keys themselves, so that nothing depends on the file any more.
+    let config = DataConfig { held_back: held_back(&memory, &path).unwrap(), ..Default::default() };
+    assert_eq!(split(&memory, &config).unwrap(), halves);
     fs_err::write(&path, file.to_json().replace("\"format\": 1", "\"format\": 9")).unwrap();
     assert!(SplitFile::read(&path).unwrap_err().to_string().contains("format is 9"));
 }
@@ -156,4 +165,28 @@ fn captions_are_said_in_other_ways() {
     assert!(typos.len() == 1 && typos[0] != "red apple" && typos[0].starts_with("red a"), "{typos:?}");
     let lengths = typos[0].chars().count();
     assert!((8..=10).contains(&lengths), "{typos:?}");
+}
+
+#[test]
+fn no_part_is_learned_nowhere_whatever_else_is_held_back() {
+    let tones = ["light", "medium", "dark"];
+    let people =
+        (0..60).map(|number| format!("person {number} with {}", ["a hat", "a veil", "red hair"][number % 3]));
+    let texts: Vec<String> =
+        people.flat_map(|person| tones.map(|tone| format!("{person}: {tone} skin tone"))).collect();
+    let memory = memory(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let sets = composition(&memory, &default_rules(), 0.2, 0.1).unwrap();
+    let file = SplitFile::new(SplitKind::Composition, &memory, sets.clone()).unwrap();
+    let keys = file.sets.iter().flat_map(|set| &set.captions).map(|entry| entry.key.clone()).collect();
+    let config = DataConfig { held_back: keys, validation_fraction: 0.1, ..Default::default() };
+    let halves = split(&memory, &config).unwrap();
+    let learned: Vec<&str> = halves.train.iter().map(|record| texts[*record].as_str()).collect();
+    let held = &sets[0].captions;
+    assert!(held.len() > 10, "{}", held.len());
+    for entry in held {
+        let (person, tone) = entry.caption.split_once(": ").unwrap();
+        assert!(!learned.contains(&entry.caption.as_str()), "{}", entry.caption);
+        assert!(learned.iter().any(|text| text.starts_with(&format!("{person}:"))), "{person}");
+        assert!(learned.iter().any(|text| text.ends_with(tone)), "{tone}");
+    }
 }

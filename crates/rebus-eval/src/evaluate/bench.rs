@@ -79,34 +79,37 @@ impl Bench<'_> {
             if own.is_empty() {
                 continue;
             }
-            // A record that could not be read takes its caption with it.
-            let captions = own.iter().map(|record| match &set.captions {
-                Some(captions) => {
-                    let place = chunk.iter().position(|number| *number == record.record).unwrap_or(0);
-                    captions[number * AT_ONCE + place].clone()
+            let captions: Vec<String> = match &set.captions {
+                Some(said) => {
+                    let said = &said[number * AT_ONCE..][..chunk.len()];
+                    readable(chunk, &own).map(|place| said[place].clone()).collect()
                 }
-                None => record.caption.clone(),
-            });
-            let captions: Vec<String> = captions.collect();
-            let drawn = match self.source {
-                Source::Pictures(_) => stack(own.iter().map(|record| &record.picture)),
+                None => own.iter().map(|record| record.caption.clone()).collect(),
+            };
+            let drawn: Vec<Pictures> = match self.source {
+                Source::Pictures(_) => {
+                    self.look_at(&mut drawings, &own)?;
+                    own.iter().map(|record| record.picture.clone()).collect()
+                }
                 Source::Model(_) => {
                     let records: Vec<usize> = own.iter().map(|record| record.record).collect();
                     self.look_at(&mut truth, &own)?;
                     let (done, total) = (self.done, self.total);
                     let mut patient = Patient { observer: self.observer, done, total };
-                    self.source.draw(&records, &captions, &self.settings.drawing, &mut patient)?
+                    let drawn =
+                        self.source.draw(&records, &captions, &self.settings.drawing, &mut patient)?;
+                    drawings.at(self.rulers, &drawn)?;
+                    for (record, caption) in own.iter().zip(&captions) {
+                        drawings.are(record, caption, self.rulers);
+                    }
+                    (0..drawn.len()).map(|index| one(&drawn, index)).collect()
                 }
             };
-            drawings.at(self.rulers, &drawn)?;
-            for (record, caption) in own.iter().zip(&captions) {
-                drawings.are(record, caption, self.rulers);
-            }
-            shape = [drawn.shape[1], drawn.shape[2], drawn.shape[3]];
-            for (place, (record, caption)) in own.iter().zip(&captions).enumerate() {
+            for ((drawn, record), caption) in drawn.into_iter().zip(&own).zip(captions) {
+                shape = [drawn.shape[1], drawn.shape[2], drawn.shape[3]];
                 if pairs.len() < SHOWN {
                     let other = matches!(self.source, Source::Model(_)).then(|| record.picture.clone());
-                    pairs.push(Pair { caption: caption.clone(), drawn: one(&drawn, place), other });
+                    pairs.push(Pair { caption, drawn, other });
                 }
             }
             self.advance(chunk.len())?;
@@ -171,6 +174,17 @@ impl Bench<'_> {
             ControlFlow::Break(()) => Err(ModelError::Interrupted.into()),
         }
     }
+}
+
+/// The places in a list of records of those that could be read, which stand in its order: a record that could not takes its caption
+/// with it, and one that stands there twice has two.
+fn readable<'a>(asked: &'a [usize], read: &'a [Captioned]) -> impl Iterator<Item = usize> + 'a {
+    let mut next = 0;
+    read.iter().filter_map(move |record| {
+        let place = next + asked[next..].iter().position(|number| *number == record.record)?;
+        next = place + 1;
+        Some(place)
+    })
 }
 
 /// One picture of a batch.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rayon::prelude::*;
 use rebus_data::{Collection, write_atomic};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::{Evaluation, Rulers, seen::Seen};
-use crate::{EvalError, Features};
+use crate::{EvalError, Features, captioned::picture_column};
 
 /// A place for what is seen of some records: the same for the same collection, rulers, records and way of reading.
 pub(super) fn place(
@@ -22,8 +23,20 @@ pub(super) fn place(
     if rulers.extractor.hash().is_empty() || rulers.encoder.hash().is_empty() || rulers.judge.is_some() {
         return Ok(None);
     }
+    // A fingerprint knows of pictures no more than their sizes, and reading them all is little beside looking at them.
+    let content = |record: &usize| {
+        let read = collection.record(*record).ok()?;
+        let column = picture_column(collection, &settings.data)?;
+        Some(*blake3::hash(&read.picture(column)?.bytes).as_bytes())
+    };
+    let contents: Vec<Option<[u8; 32]>> = records.par_iter().map(content).collect();
+    let mut pictures = blake3::Hasher::new();
+    for content in contents {
+        pictures.update(&content.unwrap_or_default());
+    }
     let key = serde_json::json!({
         "fingerprint": collection.fingerprint()?,
+        "pictures": pictures.finalize().to_hex().to_string(),
         "extractor": rulers.extractor.hash(),
         "encoder": rulers.encoder.hash(),
         "data": settings.data,

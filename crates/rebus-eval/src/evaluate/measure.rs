@@ -48,6 +48,7 @@ impl Bench<'_> {
                 measured(&some, &rest, settings)?
             }
         };
+        let unseen = if others.unseen.is_some() { "held out" } else { "the other training pictures" };
         let by_features = Nearness::of(
             &seen.features,
             others.unseen.map(|unseen| &unseen.features),
@@ -69,6 +70,8 @@ impl Bench<'_> {
             pictures: seen.len(),
             distances: measured(&seen.features, &others.reference.features, &self.settings.distances)?,
             floor,
+            learned: 0,
+            lost: None,
             agreement: words.as_ref().map(|words| words.agreement),
             retrieval: words.as_ref().map(|words| words.drawn),
             retrieval_of_true: words.as_ref().and_then(|words| words.truth),
@@ -77,8 +80,8 @@ impl Bench<'_> {
             accuracy: seen
                 .accuracy()
                 .map(|drawn| Accuracy { drawn, true_pictures: truth.as_ref().and_then(Seen::accuracy) }),
-            memorised_by_features: by_features.memorisation(),
-            memorised_by_pixels: by_pixels.memorisation(),
+            memorised_by_features: by_features.memorisation(unseen),
+            memorised_by_pixels: by_pixels.memorisation(unseen),
         };
         let shown = Shown {
             pairs: pairs.clone(),
@@ -90,27 +93,31 @@ impl Bench<'_> {
         Ok((report, shown))
     }
 
-    /// Pictures and captions in one space, where the set has captions and the encoder knows words.
+    /// Pictures and captions in one space, where the set has captions and the encoder knows words. What was asked for in other words
+    /// is compared with the true picture's own caption: that it was understood is what counts.
     fn words(&self, seen: &Seen, truth: Option<&Seen>) -> Result<Option<Words>, EvalError> {
-        if seen.captions.iter().any(String::is_empty) {
+        let said = truth.map_or(&seen.captions, |truth| &truth.captions);
+        if said.iter().any(String::is_empty) {
             return Ok(None);
         }
         let encoder = self.rulers.encoder;
-        let Some(captions) = encoder.texts(&seen.captions)? else { return Ok(None) };
-        let width = encoder.width()?;
-        let rows = seen.embeddings().data();
-        let true_rows = truth.map(|truth| truth.embeddings().data());
+        let Some(captions) = encoder.texts(said)? else { return Ok(None) };
+        let captions = Features::new("captions", encoder.width()?, captions)?;
+        let drawn = seen.embeddings();
+        let truth = truth.map(Seen::embeddings);
         Ok(Some(Words {
-            agreement: Agreement::of(width, rows, true_rows, &captions),
-            drawn: search(encoder, &seen.captions, rows)?,
-            truth: true_rows.map(|rows| search(encoder, &seen.captions, rows)).transpose()?,
+            agreement: Agreement::of(drawn, truth, &captions, said),
+            drawn: search(encoder, said, drawn.data())?,
+            truth: truth.map(|truth| search(encoder, said, truth.data())).transpose()?,
         }))
     }
 
     /// The places of the true pictures, or of others with the same caption.
     fn places(&self, seen: &Seen, truth: &Seen, all: &Seen) -> Result<Ranked, EvalError> {
         let ignored = self.settings.data.ignored()?;
-        let variant: Vec<bool> = truth.captions.iter().map(|caption| ignored.is_match(caption)).collect();
+        // An expression that is empty, which ignores nothing, matches everywhere.
+        let varies = |caption: &String| ignored.find_iter(caption).any(|found| !found.is_empty());
+        let variant: Vec<bool> = truth.captions.iter().map(varies).collect();
         let is_true = |row: usize, other: usize| {
             all.records[other] == truth.records[row] || all.captions[other] == truth.captions[row]
         };

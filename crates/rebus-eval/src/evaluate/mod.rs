@@ -18,11 +18,14 @@ pub use source::{Drawing, Source};
 
 use crate::{
     DistanceSettings, EvalError, Extractor,
-    report::{Against, Report, Ruler, Subject},
+    report::{Against, Lost, Report, Ruler, Subject},
 };
 use bench::{Bench, Drawn};
 use measure::Others;
 use plan::Plan;
+
+/// What a split calls captions as they are, beside which others are said in another way.
+const PLAIN: &str = "plain";
 
 /// Settings of [`evaluate`].
 #[derive(Debug, Clone)]
@@ -116,26 +119,36 @@ pub fn evaluate(
     let plan = Plan::new(source, collection, settings)?;
     let column = settings.column.as_deref().or_else(|| caption_column(collection));
     let column = column.filter(|_| source.follows_captions());
+    if source.follows_captions() && column.is_none() {
+        return Err(EvalError::NoCaptions { location: collection.location().display().to_string() });
+    }
     let total = plan.reference.len() + plan.sets.iter().map(|set| set.records.len()).sum::<usize>();
     let mut bench = Bench { source, collection, rulers, settings, column, observer, done: 0, total };
 
     let reference = bench.look(&plan.reference)?;
     let drawn: Vec<Drawn> = plan.sets.iter().map(|set| bench.draw(set)).collect::<Result<_, _>>()?;
     let truth_of = |set: Option<usize>| set.and_then(|set| drawn[set].truth.as_ref());
-    let training = truth_of(plan.learned).map_or_else(|| reference.clone(), |own| reference.and(own));
+    let training = truth_of(plan.training_set).map_or_else(|| reference.clone(), |own| reference.and(own));
     let unseen = truth_of(plan.unseen);
     let (mut sets, mut shown) = (vec![], vec![]);
     for (number, (set, drawn)) in plan.sets.iter().zip(&drawn).enumerate() {
         // Where the set's own pictures are not among those of training, they are ranked beside them.
         let all = match &drawn.truth {
-            Some(own) if plan.learned != Some(number) => Some(training.and(own)),
+            Some(own) if plan.training_set != Some(number) => Some(training.and_new(own)),
             _ => None,
         };
         let all = all.as_ref().unwrap_or(&training);
         let others = Others { reference: &reference, training: &training, unseen, all };
-        let (report, show) = bench.measure(set, drawn, others)?;
+        let (mut report, show) = bench.measure(set, drawn, others)?;
+        report.learned = set.records.iter().filter(|record| plan.learned.contains(record)).count();
         sets.push(report);
         shown.push(show);
+    }
+    for number in 1..sets.len() {
+        let others = &sets[..number];
+        let easier = others.iter().find(|set| set.name == PLAIN).or(others.first());
+        let lost = easier.and_then(|easier| Lost::of(&sets[number], easier));
+        sets[number].lost = lost;
     }
     let report = Report {
         rebus: env!("CARGO_PKG_VERSION"),

@@ -41,9 +41,11 @@ pub(crate) struct Plan {
     /// The reference of distances: no caption of these is drawn.
     pub(crate) reference: Vec<usize>,
     /// Which set's pictures belong to training, beside the reference.
-    pub(crate) learned: Option<usize>,
+    pub(crate) training_set: Option<usize>,
     /// Which set's pictures were never shown to the model.
     pub(crate) unseen: Option<usize>,
+    /// All records that the model learned.
+    pub(crate) learned: HashSet<usize>,
 }
 
 impl Plan {
@@ -66,45 +68,46 @@ impl Plan {
             return Ok(Self {
                 sets: vec![CaptionSet::new("pictures", records)],
                 reference: (0..collection.len()).collect(),
-                learned: None,
+                training_set: None,
                 unseen: None,
+                learned: HashSet::new(),
             });
         }
         let samples = settings.samples.unwrap_or(SAMPLES);
         let halves = split(collection, &settings.data)?;
-        let half = samples.min(halves.train.len() / 2);
-        let (learned, reference) = choose(halves.train, half);
-        let mut sets = vec![CaptionSet::new("training", learned)];
+        let learned: HashSet<usize> = halves.train.iter().copied().collect();
+        // The sets of a split have true pictures of their own, which are no reference for themselves.
+        let apart: HashSet<usize> =
+            settings.sets.iter().flat_map(|set| set.records.iter().copied()).collect();
+        let others =
+            |records: Vec<usize>| records.into_iter().filter(|record| !apart.contains(record)).collect();
+        let train: Vec<usize> = others(halves.train);
+        let half = samples.min(train.len() / 2);
+        let (drawn, reference) = choose(train, half);
+        let mut sets = vec![CaptionSet::new("training", drawn)];
         let mut unseen = None;
         if source.follows_captions() {
-            // What a split holds back is measured in its own sets.
-            let apart: HashSet<usize> = settings.sets.iter().flat_map(|set| set.records.clone()).collect();
-            let held_back: HashSet<usize> = halves.validation.iter().copied().collect();
-            let mut others = halves.validation;
-            if apart.is_subset(&held_back) {
-                others.retain(|record| !apart.contains(record));
-            }
-            if !others.is_empty() {
-                let (records, _) = choose(others, samples);
+            let held_out: Vec<usize> = others(halves.validation);
+            if !held_out.is_empty() {
+                let (records, _) = choose(held_out, samples);
                 unseen = (records.len() >= ENOUGH_UNSEEN).then_some(sets.len());
                 sets.push(CaptionSet::new("held out", records));
             }
             for set in &settings.sets {
                 let (numbers, _) = choose((0..set.records.len()).collect(), samples);
+                let captions = set.captions.as_ref();
                 sets.push(CaptionSet {
                     name: set.name.clone(),
                     records: numbers.iter().map(|number| set.records[*number]).collect(),
-                    captions: set
-                        .captions
-                        .as_ref()
-                        .map(|captions| numbers.iter().map(|number| captions[*number].clone()).collect()),
+                    captions: captions.map(|all| numbers.iter().map(|number| all[*number].clone()).collect()),
                 });
             }
         }
         if settings.last_set_only && sets.len() > 1 {
             sets.drain(..sets.len() - 1);
-            return Ok(Self { sets, reference, learned: None, unseen: unseen.map(|_| 0) });
+            let unseen = unseen.map(|_| 0);
+            return Ok(Self { sets, reference, training_set: None, unseen, learned });
         }
-        Ok(Self { sets, reference, learned: Some(0), unseen })
+        Ok(Self { sets, reference, training_set: Some(0), unseen, learned })
     }
 }

@@ -1,5 +1,7 @@
 //! Pictures as the rulers see them, gathered batch by batch: memory holds a few hundred numbers a picture, not the picture.
 
+use std::collections::HashSet;
+
 use rebus_data::Pictures;
 
 use crate::{EvalError, Extractor, Features, Judge, captioned::Captioned};
@@ -120,6 +122,27 @@ impl Seen {
     /// How many pictures.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// These, and those of others whose records are not among them.
+    pub(crate) fn and_new(&self, others: &Self) -> Self {
+        let known: HashSet<usize> = self.records.iter().copied().collect();
+        let new: Vec<usize> =
+            (0..others.len()).filter(|row| !known.contains(&others.records[*row])).collect();
+        self.and(&others.some(&new))
+    }
+
+    /// Some of them, by their places.
+    fn some(&self, rows: &[usize]) -> Self {
+        Self {
+            records: rows.iter().map(|row| self.records[*row]).collect(),
+            captions: rows.iter().map(|row| self.captions[*row].clone()).collect(),
+            features: self.features.some(rows),
+            other_embeddings: self.other_embeddings.as_ref().map(|features| features.some(rows)),
+            pixels: self.pixels.some(rows),
+            judged: rows.iter().filter_map(|row| self.judged.get(*row)).copied().collect(),
+            classes: rows.iter().filter_map(|row| self.classes.get(*row)).copied().collect(),
+        }
     }
 
     /// These and others.

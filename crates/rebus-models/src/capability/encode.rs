@@ -9,7 +9,8 @@ pub trait Encode: Send + Sync {
     /// Numbers of an embedding.
     fn width(&self) -> usize;
 
-    /// `[channel, height, width]` that pictures should have; `None` where the model brings them to size itself.
+    /// `[channel, height, width]` that pictures should have; `None` where the model brings pictures of three channels to size
+    /// itself.
     fn picture_shape(&self) -> Option<[usize; 3]>;
 
     /// Whether it knows words.

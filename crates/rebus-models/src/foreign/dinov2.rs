@@ -111,7 +111,7 @@ impl Dinov2 {
             })
             .collect();
         let norm = norm(w, "layernorm");
-        weights.finish()?;
+        weights.finish(&["embeddings.mask_token"])?;
         let positions = of_size(positions, SIDE / PATCH);
         Ok(Self { patches, patches_bias, class, positions, blocks, norm, width, info, device })
     }

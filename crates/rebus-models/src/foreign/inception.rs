@@ -69,7 +69,12 @@ struct Plan<'a> {
 
 impl Inception {
     pub(super) fn new(mut weights: Weights, resizing: Resizing) -> Result<Self, ModelError> {
-        let info = super::info("inception-v3", &weights);
+        let mut info = super::info("inception-v3", &weights);
+        // The same weights see otherwise where pictures are resized otherwise.
+        if resizing == Resizing::CleanFid {
+            info.family += " (clean-fid)";
+            info.hash += " clean-fid";
+        }
         let device = weights.device().clone();
         let w = &mut weights;
         let halved = |channels_in, channels_out| Shape {
@@ -120,7 +125,7 @@ impl Inception {
             block_e(Plan::new(w, "Mixed_7b", 1280), Pool::Mean),
             block_e(Plan::new(w, "Mixed_7c", 2048), Pool::Largest),
         ];
-        weights.finish()?;
+        weights.finish(&["fc."])?;
         Ok(Self { stem, mixed, resizing, info, device })
     }
 

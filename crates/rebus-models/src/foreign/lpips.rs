@@ -19,6 +19,8 @@ pub struct Lpips {
     shift: Tensor<4>,
     scale: Tensor<4>,
     stages: Vec<Stage>,
+    /// The smallest side of which something is left behind all pooling.
+    least: usize,
     info: ModelInfo,
     device: Device,
 }
@@ -60,8 +62,9 @@ impl Lpips {
             Stage { pool, convs, weight }
         });
         let stages = stages.collect();
-        weights.finish()?;
-        Ok(Self { shift, scale, stages, info, device })
+        weights.finish(&["lins."])?;
+        let least = if vgg { 16 } else { 31 };
+        Ok(Self { shift, scale, stages, least, info, device })
     }
 
     /// Two batches of pictures in -1..1 to a distance a pair, `[batch]`.
@@ -137,6 +140,17 @@ impl Perceive for Lpips {
     fn distances(&self, a: &Pictures, b: &Pictures) -> Result<Vec<f32>, ModelError> {
         for pictures in [a, b] {
             super::colours(Encoded::Pictures(pictures), &self.info)?;
+            let [_, _, height, width] = pictures.shape;
+            if height.min(width) < self.least {
+                return Err(ModelError::Config {
+                    field: "height and width",
+                    value: format!("{width}x{height}"),
+                    rule: format!(
+                        "{} compares pictures of {} pixels a side and more",
+                        self.info.family, self.least
+                    ),
+                });
+            }
         }
         let tensor = |pictures| modality::to_tensor(pictures, &self.device);
         Ok(self.forward(tensor(a), tensor(b)).into_data().iter::<f32>().collect())

@@ -1,6 +1,9 @@
 //! Tensors taken one by one out of a file, by name and shape; what is missing is told all at once.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rebus_nn::named::{Mismatch, NamedTensors};
@@ -13,6 +16,7 @@ pub(super) struct Weights {
     hash: String,
     tensors: NamedTensors,
     device: Device,
+    taken: HashSet<String>,
     missing: Vec<String>,
     misshapen: Vec<String>,
 }
@@ -26,6 +30,7 @@ impl Weights {
             hash: blake3::hash(&bytes).to_hex().to_string(),
             tensors: weights::parse(&bytes).map_err(broken)?,
             device: device.clone().inner(),
+            taken: HashSet::new(),
             missing: vec![],
             misshapen: vec![],
         })
@@ -55,6 +60,7 @@ impl Weights {
 
     /// A tensor; zeros for one that is missing, which [`finish`](Self::finish) tells of.
     pub(super) fn take<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Tensor<D> {
+        self.taken.insert(name.to_string());
         match self.tensors.get(name) {
             Some(data) if data.shape().to_vec() == shape => {
                 return Tensor::from_data(
@@ -71,15 +77,21 @@ impl Weights {
         Tensor::zeros(shape, &self.device)
     }
 
-    /// That everything was there.
+    /// That everything was there, and nothing else but what begins with one of `unused`: a file with more is another network's.
     ///
     /// # Errors
-    /// Names what was not.
-    pub(super) fn finish(self) -> Result<(), ModelError> {
-        if self.missing.is_empty() && self.misshapen.is_empty() {
+    /// Names what was not there, and what was.
+    pub(super) fn finish(self, unused: &[&str]) -> Result<(), ModelError> {
+        let ours = |name: &&String| {
+            self.taken.contains(*name)
+                || name.ends_with("num_batches_tracked")
+                || unused.iter().any(|part| name.starts_with(part))
+        };
+        let unexpected: Vec<String> = self.tensors.keys().filter(|name| !ours(name)).cloned().collect();
+        if self.missing.is_empty() && self.misshapen.is_empty() && unexpected.is_empty() {
             return Ok(());
         }
-        let mismatch = Mismatch { missing: self.missing, unexpected: vec![], misshapen: self.misshapen };
+        let mismatch = Mismatch { missing: self.missing, unexpected, misshapen: self.misshapen };
         Err(ModelError::Mismatch { place: self.file.display().to_string(), mismatch })
     }
 }

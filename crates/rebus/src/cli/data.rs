@@ -74,6 +74,9 @@ enum Command {
         /// The share of combinations that is held back.
         #[arg(long, default_value_t = 0.15)]
         fraction: f64,
+        /// The share of captions that the model will be trained without beside these, as in its recipe: what lies there supports no part.
+        #[arg(long, default_value_t = 0.05)]
+        validation_fraction: f64,
         /// How many captions each set of `perturbed` has at most.
         #[arg(long, default_value_t = 500)]
         count: usize,
@@ -134,21 +137,27 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Split { path, kind, output, rule, fraction, count, seed } => {
+        Command::Split { path, kind, output, rule, fraction, validation_fraction, count, seed } => {
             if output.exists() {
                 return Err(Failure::input(format!(
                     "{} is there already, and a split never changes. Name another file by --output",
                     output.display()
                 )));
             }
-            if !(0.0..=1.0).contains(fraction) {
-                return Err(Failure::input(format!("--fraction {fraction}: a share is from 0 to 1")));
+            for (option, share) in [("fraction", fraction), ("validation-fraction", validation_fraction)] {
+                if !(0.0..1.0).contains(share) {
+                    let message = format!("--{option} {share}: a share is from 0 to below 1");
+                    return Err(Failure::input(message));
+                }
             }
             let collection = rebus_data::open(path, &Default::default())?;
             let (kind, sets) = match kind {
                 Asks::Composition => {
                     let rules = if rule.is_empty() { default_rules() } else { rule.clone() };
-                    (SplitKind::Composition, composition(&*collection, &rules, *fraction)?)
+                    (
+                        SplitKind::Composition,
+                        composition(&*collection, &rules, *fraction, *validation_fraction)?,
+                    )
                 }
                 Asks::Perturbed => {
                     let all: Vec<usize> = (0..collection.len()).collect();

@@ -10,6 +10,20 @@ use rebus_train::{Measure, Recipe, Run};
 
 use super::{eval::cache_folder, failure::Failure, progress};
 
+/// Of a model that draws.
+const DRAWN: [&str; 8] = [
+    "kernel_distance",
+    "precision",
+    "recall",
+    "coverage",
+    "agreement",
+    "place_by_encoder",
+    "place_by_pixels",
+    "near_copies",
+];
+/// Of an encoder.
+const FOUND: [&str; 2] = ["picture_in_ten", "caption_in_ten"];
+
 /// Measures the models of one run.
 pub(crate) struct Measurer {
     run: PathBuf,
@@ -26,6 +40,15 @@ struct Opened {
 impl Measurer {
     pub(crate) fn new(run: PathBuf, device: Device) -> Self {
         Self { run, device, opened: None }
+    }
+
+    /// The names of what [`measures`](Self::measures) gives for such a model.
+    pub(crate) fn names(model: &dyn Model) -> Vec<&'static str> {
+        match (model.generate().is_some(), model.encode().is_some()) {
+            (true, _) => DRAWN.to_vec(),
+            (false, true) => FOUND.to_vec(),
+            (false, false) => vec![],
+        }
     }
 
     /// What is measured of the model's family: of one that draws its held-out captions, or learned ones where none are held
@@ -77,19 +100,17 @@ fn drawn(
 
 fn of_set(set: &SetReport) -> Vec<Measure> {
     let distances = set.distances.found();
-    let more = |name: &str, value: Option<f64>| measure(name, value, true);
-    let less = |name: &str, value: Option<f64>| measure(name, value, false);
-    let measures = [
-        less("kernel_distance", distances.map(|found| found.kernel_distance_mean)),
-        more("precision", distances.map(|found| found.precision)),
-        more("recall", distances.map(|found| found.recall)),
-        more("coverage", distances.map(|found| found.coverage)),
-        more("agreement", set.agreement.map(|found| found.drawn)),
-        less("place_by_encoder", set.rank_by_encoder.and_then(|found| found.median_plain)),
-        less("place_by_pixels", set.rank_by_pixels.and_then(|found| found.median_plain)),
-        less("near_copies", Some(set.memorised_by_features.near_copies)),
+    let values = [
+        (distances.map(|found| found.kernel_distance_mean), false),
+        (distances.map(|found| found.precision), true),
+        (distances.map(|found| found.recall), true),
+        (distances.map(|found| found.coverage), true),
+        (set.agreement.map(|found| found.drawn), true),
+        (set.rank_by_encoder.and_then(|found| found.median_plain), false),
+        (set.rank_by_pixels.and_then(|found| found.median_plain), false),
+        (Some(set.memorised_by_features.near_copies), false),
     ];
-    measures.into_iter().flatten().collect()
+    named(&DRAWN, &values)
 }
 
 fn found(
@@ -102,13 +123,17 @@ fn found(
     let mut settings = Retrieval::new(data, column);
     settings.held_out_only = true;
     let found = retrieval(&encoder, collection, &settings, &mut progress::Drawing::of("measuring"))?.held_out;
-    let measures = [
-        measure("picture_in_ten", found.text_to_picture.map(|recall| recall.at_10), true),
-        measure("caption_in_ten", found.picture_to_text.map(|recall| recall.at_10), true),
+    let values = [
+        (found.text_to_picture.map(|recall| recall.at_10), true),
+        (found.picture_to_text.map(|recall| recall.at_10), true),
     ];
-    Ok(measures.into_iter().flatten().collect())
+    Ok(named(&FOUND, &values))
 }
 
-fn measure(name: &str, value: Option<f64>, more_is_better: bool) -> Option<Measure> {
-    Some(Measure { name: name.to_string(), value: value?, more_is_better })
+/// Values, and whether more is better, by their names; what is missing is left out.
+fn named(names: &[&str], values: &[(Option<f64>, bool)]) -> Vec<Measure> {
+    let measure = |(name, (value, more_is_better)): (&&str, &(Option<f64>, bool))| {
+        Some(Measure { name: name.to_string(), value: (*value)?, more_is_better: *more_is_better })
+    };
+    names.iter().zip(values).filter_map(measure).collect()
 }

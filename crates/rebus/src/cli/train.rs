@@ -171,6 +171,10 @@ impl TrainObserver for Watcher {
         }
     }
 
+    fn measures(&self, model: &dyn Model) -> Vec<&'static str> {
+        Measurer::names(model)
+    }
+
     fn evaluate(&mut self, model: Arc<dyn Model>, recipe: &Recipe) -> Result<Vec<Measure>, String> {
         self.measurer.measures(model, recipe).or_else(|failure| failure.reason().map_or(Ok(vec![]), Err))
     }

@@ -87,11 +87,17 @@ fn a_split_is_written_once_and_measured() {
     let names: Vec<&str> = sets.iter().map(|set| set["name"].as_str().unwrap()).collect();
     let expected = ["training", "plain", "typos", "synonyms", "word order", "other language"];
     assert_eq!(names, expected);
+    assert_eq!(sets[2]["lost"]["against"], "plain");
+    assert!(sets[1]["lost"]["against"] == "training" && sets[0].get("lost").is_none());
 
-    let rule = "things=^(?<a>[a-z]+) (?<b>[a-z]+)$";
-    let args = ["data", "split", path, "--kind", "composition", "--rule", rule, "-o", "composition.json"];
+    let args =
+        ["data", "split", path, "--kind", "composition", "--fraction", "0.3", "-o", "composition.json"];
     let said = done(folder.path(), &args);
-    assert!(said.starts_with("things"), "{said}");
+    assert!(said.starts_with("tones"), "{said}");
+    let rule = "things=^(?<a>[a-z]+) (?<b>[0-9]+)$";
+    let args = ["data", "split", path, "--kind", "composition", "--rule", rule, "-o", "other.json"];
+    let (code, said) = crate::failed(folder.path(), &args);
+    assert!(code == 2 && said.contains("--rule"), "{code} {said}");
     let (code, said) = crate::failed(folder.path(), &["eval", "--data", path, "--split", "gone.json"]);
     assert!(code == 2 && said.contains("gone.json"), "{code} {said}");
 }

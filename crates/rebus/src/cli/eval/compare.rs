@@ -23,6 +23,9 @@ const COUNTS: [&str; 7] = [
 /// A report that was read back.
 struct Column {
     name: String,
+    /// The extractor's name and hash, and the collection's place and fingerprint.
+    extractor: String,
+    collection: String,
     numbers: IndexMap<String, f64>,
 }
 
@@ -33,6 +36,20 @@ pub(super) fn compare(reports: &[PathBuf], output: Option<&Path>, json: bool) ->
     for (column, path) in columns.iter_mut().zip(reports) {
         if names.iter().filter(|name| **name == column.name).count() > 1 {
             column.name = path.display().to_string();
+        }
+    }
+    for (what, of) in [
+        ("by extractors", (|column| &column.extractor) as fn(&Column) -> &String),
+        ("against collections", |column| &column.collection),
+    ] {
+        let mut different: Vec<&String> = columns.iter().map(of).collect();
+        different.dedup();
+        if different.len() > 1 {
+            let names: Vec<&str> = different.iter().map(|name| name.as_str()).collect();
+            tracing::warn!(
+                "these were measured {what} that differ, so that distances do not compare: {}",
+                names.join(", ")
+            );
         }
     }
     let mut names: Vec<&String> = vec![];
@@ -86,8 +103,14 @@ fn read(path: &Path) -> Result<Column, Failure> {
     let broken = |reason: String| Failure::input(format!("{}: {reason}", file.display()));
     let report: serde_json::Value = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
     let numbers = numbers(&report).map_err(|error| broken(error.to_string()))?.into_iter().collect();
-    let subject = report.pointer("/subject/name").and_then(serde_json::Value::as_str);
-    Ok(Column { name: subject.unwrap_or("?").to_string(), numbers })
+    let text = |pointer: &str| report.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("?");
+    let named = |name: &str, hash: &str| format!("{} ({:.12})", text(name), text(hash));
+    Ok(Column {
+        name: text("/subject/name").to_string(),
+        extractor: named("/extractor/name", "/extractor/hash"),
+        collection: named("/collection/location", "/collection/fingerprint"),
+        numbers,
+    })
 }
 
 /// A name that is not there yet.

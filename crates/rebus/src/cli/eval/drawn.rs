@@ -7,9 +7,10 @@ use rebus_data::{
     Collection, DataConfig, SplitFile, config::ImageSize, main_pictures, picture, write_atomic,
 };
 use rebus_eval::{
-    CaptionSet, Evaluated, Evaluation, Extractor, Judge, Rulers, Source, evaluate, page, table,
+    CaptionSet, Distances, Evaluated, Evaluation, Extractor, Judge, Measured, Rulers, Source, evaluate, page,
+    table,
 };
-use rebus_models::Model;
+use rebus_models::{Encode, Model};
 use rebus_nn::burn::tensor::Device;
 
 use super::Args;
@@ -22,15 +23,23 @@ pub(super) fn model(
     collection: &dyn Collection,
     config: DataConfig,
 ) -> Result<(), Failure> {
+    if args.robustness {
+        tracing::warn!("--robustness has no meaning for a model that draws, and is left aside");
+    }
     let name = args.subject.as_deref().map_or("the model that ships".to_string(), name_of);
     report(args, &name, Source::Model(model), collection, config)
 }
 
 /// Pictures that lie there already.
 pub(super) fn pictures(args: &Args, path: &Path, collection: &dyn Collection) -> Result<(), Failure> {
-    for (option, given) in
-        [("--steps", args.steps.is_some()), ("--guidance-scale", args.guidance_scale.is_some())]
-    {
+    for (option, given) in [
+        ("--steps", args.steps.is_some()),
+        ("--guidance-scale", args.guidance_scale.is_some()),
+        ("--split", args.split.is_some()),
+        ("--caption", args.caption.is_some()),
+        ("--validation-fraction", args.validation_fraction.is_some()),
+        ("--robustness", args.robustness),
+    ] {
         if given {
             tracing::warn!("{option} has no meaning for pictures that are there already, and is left aside");
         }
@@ -62,7 +71,6 @@ fn report(
 ) -> Result<(), Failure> {
     let files = args.output.as_deref().map(Files::resolve).transpose()?;
     let device = rebus::device(args.compute.device())?;
-    let shipped = Extractor::new("the encoder that ships", rebus::default_encoder(&device)?)?;
     let own = match &args.extractor {
         Some(path) => {
             let model = rebus::looking_model(Some(path), args.resize.into(), &device)?;
@@ -70,16 +78,26 @@ fn report(
         }
         None => None,
     };
-    let extractor = own.as_ref().unwrap_or(&shipped);
-    let knows_words = extractor.encoder()?.reads_texts();
+    let knows_words = own.as_ref().map(Extractor::encoder).transpose()?.is_some_and(Encode::reads_texts);
+    let shipped = match &own {
+        Some(_) if knows_words => None,
+        _ => Some(Extractor::new("the encoder that ships", rebus::default_encoder(&device)?)?),
+    };
+    let either =
+        |first: &'_ Option<Extractor>, second: &'_ Option<Extractor>| first.clone().or(second.clone());
+    let none = || Failure::input("name an encoder with --extractor");
+    let extractor = either(&own, &shipped).ok_or_else(none)?;
+    let encoder = either(&shipped, &own).ok_or_else(none)?;
     let judge = args.classifier.as_deref().map(|path| judge(path, &device)).transpose()?;
-    let encoder = if knows_words { extractor } else { &shipped };
-    let rulers = Rulers { extractor, encoder, judge: judge.as_ref() };
+    if let Some(judge) = &judge {
+        super::has_column(collection, judge.column())?;
+    }
+    let rulers = Rulers { extractor: &extractor, encoder: &encoder, judge: judge.as_ref() };
     let mut settings = Evaluation::new(config);
     settings.column.clone_from(&args.caption);
     settings.samples = args.samples;
     settings.cache = if args.no_cache { None } else { super::cache_folder() };
-    if let Some(file) = &settings.data.split {
+    if let Some(file) = &args.split {
         settings.sets = sets(file, collection)?;
     }
     settings.drawing.seed = args.seed;
@@ -106,7 +124,9 @@ fn report(
 fn judge(path: &Path, device: &Device) -> Result<Judge, Failure> {
     let model = rebus::model(Some(path), device)?;
     let captions = super::trained_with(&*model).map(|config| config.captions).unwrap_or_default();
-    let column = captions.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(column, _)| column);
+    // Of columns of one weight the first, as training takes them.
+    let heaviest = captions.values().fold(0.0f32, |most, weight| most.max(*weight));
+    let column = captions.into_iter().find(|(_, weight)| *weight == heaviest).map(|(column, _)| column);
     Ok(Judge::new(model, column.unwrap_or_else(|| "text".to_string()))?)
 }
 
@@ -143,12 +163,31 @@ fn print(evaluated: &Evaluated) -> Result<(), Failure> {
         });
         out!("{:44}{}", row.measure, cells.collect::<String>().trim_end());
     }
+    let mut told: Vec<&str> = vec![];
+    for note in report.sets.iter().flat_map(|set| [&set.distances, &set.floor]).filter_map(note) {
+        if !told.contains(&note) {
+            out!("{note}");
+            told.push(note);
+        }
+    }
     Ok(())
 }
 
-/// The last part of a path.
+/// Why there is no distance, or not every one.
+fn note(measured: &Measured<Distances>) -> Option<&str> {
+    match measured {
+        Measured::Missing { note } => Some(note),
+        Measured::Found(found) => found.note.as_deref(),
+    }
+}
+
+/// The last part of a path; of a run's `model` the run's name.
 fn name_of(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    let named = match path.parent().filter(|_| path.ends_with("model")) {
+        Some(run) if run.file_name().is_some() => run,
+        _ => path,
+    };
+    named.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Where a report goes.

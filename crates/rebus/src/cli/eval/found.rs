@@ -21,6 +21,8 @@ pub(super) fn found(
         ("--guidance-scale", args.guidance_scale.is_some()),
         ("--extractor", args.extractor.is_some()),
         ("--output", args.output.is_some()),
+        ("--classifier", args.classifier.is_some()),
+        ("--split", args.split.is_some()),
     ] {
         if given {
             tracing::warn!("{option} has no meaning for an encoder, which draws nothing, and is left aside");
@@ -47,9 +49,11 @@ pub(super) fn found(
     }
     out!("the right one among all of its half, captions in `{}`", report.column);
     for (name, half) in [("training", &report.training), ("held out", &report.held_out)] {
-        for (way, found) in
-            [("picture of a caption", half.text_to_picture), ("caption of a picture", half.picture_to_text)]
-        {
+        let ways = [
+            ("picture of a caption", half.text_to_picture, half.pictures),
+            ("caption of a picture", half.picture_to_text, half.captions),
+        ];
+        for (way, found, among) in ways {
             let Some(found) = found else { continue };
             out!(
                 "{name:9} {way}   first {:5.1} %   in five {:5.1} %   in ten {:5.1} %   median place {} of {}",
@@ -57,7 +61,7 @@ pub(super) fn found(
                 100.0 * found.at_5,
                 100.0 * found.at_10,
                 found.median_rank,
-                half.pictures
+                among
             );
         }
     }

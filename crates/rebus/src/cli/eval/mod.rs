@@ -164,14 +164,6 @@ fn reading(model: &dyn Model, args: &Args) -> DataConfig {
     if let Some(fraction) = args.validation_fraction {
         config.validation_fraction = fraction;
     }
-    let own = config.split.take();
-    config.split = args.split.clone().or(own.filter(|file| {
-        let there = file.is_file();
-        if !there {
-            tracing::warn!("the split that the model was trained with is not there: {}", file.display());
-        }
-        there
-    }));
     config.channels = channels as u8;
     config.image_size = ImageSize::Sides([height as u32, width as u32]);
     config.captions.clear();

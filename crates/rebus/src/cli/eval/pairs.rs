@@ -48,12 +48,19 @@ pub(super) fn similarity_of(
 ) -> Result<(), Failure> {
     let (picture, reference) = (read_picture(picture)?, read_picture(reference)?);
     let found = similarity(&picture, &reference)?;
-    let model = rebus::looking_model(perceptual, Default::default(), &rebus::device("cpu")?)?;
-    let apart = perceptual_distance(&*model, &picture, &reference)?;
+    let model = match rebus::looking_model(perceptual, Default::default(), &rebus::device("cpu")?) {
+        Ok(model) => Some(model),
+        // A build without models says what it can.
+        Err(_) if perceptual.is_none() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let apart =
+        model.as_ref().map(|model| perceptual_distance(&**model, &picture, &reference)).transpose()?;
+    let by = model.as_ref().map_or("nobody: this build ships no encoder", |model| &model.info().family);
     if json {
         let mut json = serde_json::to_value(found)?;
         json["perceptual_distance"] = apart.into();
-        json["perceptual_by"] = model.info().family.as_str().into();
+        json["perceptual_by"] = model.as_ref().map(|model| model.info().family.as_str()).into();
         out!("{}", serde_json::to_string_pretty(&json)?);
         return Ok(());
     }
@@ -65,7 +72,7 @@ pub(super) fn similarity_of(
     );
     out!("SSIM       {}", found.ssim.map_or_else(small(11), say));
     out!("MS-SSIM    {}", found.ms_ssim.map_or_else(small(176), say));
-    out!("perceptual {} (0 for equal pictures, by {})", say(apart), model.info().family);
+    out!("perceptual {} (0 for equal pictures, by {by})", apart.map_or("none".to_string(), say));
     Ok(())
 }
 
