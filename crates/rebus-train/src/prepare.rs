@@ -111,7 +111,15 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
     spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
         (false, _) => None,
         // Its embeddings belong to its own tokens.
-        (true, Some(tokenizer)) if recipe.tokenizer.file.is_none() => Some(tokenizer),
+        (true, Some(tokenizer)) if recipe.tokenizer.file.is_none() => {
+            if options.set.iter().any(|change| change.trim_start().starts_with("tokenizer.")) {
+                tracing::warn!(
+                    "the model's own tokenizer of {} entries is taken, and what was said of one is left aside",
+                    tokenizer.vocab_size()
+                );
+            }
+            Some(tokenizer)
+        }
         (true, _) => {
             let texts = captions(&*collection, &recipe.data)?;
             Some(Arc::new(Tokenizer::from_config(&recipe.tokenizer, texts)?))

@@ -154,12 +154,13 @@ fn print(evaluated: &Evaluated) -> Result<(), Failure> {
         report.collection.training,
         report.extractor.name
     );
-    let header = report.sets.iter().map(|set| format!("{:>12}{:>12}", set.name, "real"));
+    let width = report.sets.iter().map(|set| set.name.chars().count() + 2).max().unwrap_or(0).max(12);
+    let header = report.sets.iter().map(|set| format!("{:>width$}{:>10}", set.name, "real"));
     out!("{:44}{}", "", header.collect::<String>());
     for row in table(report) {
         let cells = row.values.iter().enumerate().map(|(set, value)| {
             let floor = row.floors.get(set).map_or("", String::as_str);
-            format!("{value:>12}{floor:>12}")
+            format!("{value:>width$}{floor:>10}")
         });
         out!("{:44}{}", row.measure, cells.collect::<String>().trim_end());
     }
