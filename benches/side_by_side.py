@@ -52,6 +52,7 @@ import gan_classic  # noqa: E402
 import gan_modern  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+import vae  # noqa: E402
 from common import Weights, text_encoder  # noqa: E402
 
 BATCH, SIDE = 64, 32
@@ -252,6 +253,19 @@ def flow_step(layout, wrap):
     return train(g, "", loss, (0.9, 0.99), wrap)
 
 
+def vae_step(layout, wrap):
+    flow.GROUPS, vae.WIDTHS, vae.CONDITION, vae.LATENT = 8, [48, 96, 160, 224], 192, 16
+    g, (ids, mask) = in_layout(Weights(0), layout), tokens()
+
+    def loss():
+        pooled = text_encoder(g, "text.", ids, mask, **TEXT)[2]
+        noise = torch.randn(BATCH, 16, 4, 4)
+        _, _, _, reconstruction, divergence = vae.autoencoder(g, pictures(layout), noise, pooled, 4)
+        return (reconstruction + vae.charged(divergence, 0.5)) / (3 * SIDE**2)
+
+    return train(g, "", loss, (0.9, 0.99), wrap)
+
+
 def transformer_step(_layout, wrap):
     g, sizes = Weights(0), dict(width=384, layers=6, heads=6, context=64, vocabulary=2048)
     ids, mask = torch.arange(16 * 64).reshape(16, 64), torch.ones(16, 64, dtype=torch.bool)
@@ -369,6 +383,7 @@ def draw(folder):
 STEPS = {
     "transformer step": transformer_step,
     "flow step": flow_step,
+    "vae step": vae_step,
     "gan-modern step": gan_modern_step,
     "gan-classic step": gan_classic_step,
 }

@@ -21,11 +21,12 @@ pub mod picture;
 pub mod registry;
 pub mod sampling;
 pub mod text;
+pub mod vae;
 pub mod weights;
 
 pub use capability::{
     Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Model,
-    ModelInfo, NoObserver, Observer, Perceive, Vectors,
+    ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Vectors,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

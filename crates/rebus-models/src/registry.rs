@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
-use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, classifier, dual, flow, gan};
+use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, classifier, dual, flow, gan, vae};
 
 /// What the rest of the program knows of a family.
 pub struct Family {
@@ -29,7 +29,7 @@ pub struct Family {
 
 /// All families.
 pub fn families() -> &'static [Family] {
-    &[flow::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY, classifier::FAMILY]
+    &[flow::FAMILY, vae::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY, classifier::FAMILY]
 }
 
 /// The family of a name.

@@ -75,6 +75,11 @@ fn the_flow() {
 }
 
 #[test]
+fn the_variational_autoencoder() {
+    check("vae", json!({}));
+}
+
+#[test]
 fn the_classic_gan() {
     // One row of 1024 numbers is where a matrix product begins to add in another order.
     check("gan-classic", json!({ "hidden": [64, 1024], "channels": 32 }));
@@ -90,5 +95,5 @@ fn no_family_is_forgotten_here() {
     // Those that encode are in `dual.rs`.
     let draws = families().iter().filter(|family| family.verbs.contains(&"generate"));
     let names: Vec<_> = draws.map(|family| family.name).collect();
-    assert_eq!(names, ["flow", "gan-modern", "gan-classic"]);
+    assert_eq!(names, ["flow", "vae", "gan-modern", "gan-classic"]);
 }

@@ -20,6 +20,7 @@ use rebus_models::{
     modality::TextTokens,
     picture::PictureConfig,
     text::{TextConfig, TextEncoder},
+    vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},
     weights,
 };
 use rebus_nn::{
@@ -149,6 +150,36 @@ fn the_text_encoder() {
         + (text.pooled * golden.tensor("pooled_weights")).sum();
     golden.check_step("step", loss, &encoder, "");
     golden.report("text encoder");
+}
+
+#[test]
+fn the_variational_autoencoder() {
+    let mut golden = Golden::read("vae");
+    let config = VaeConfig {
+        latent_channels: 3,
+        widths: vec![8, 12],
+        blocks: 1,
+        groups: 4,
+        condition_width: 10,
+        text: TEXT,
+        ..VaeConfig::default()
+    };
+    let network = golden.fill(VaeNetwork::new(&config, [3, 8, 8], &mut Init::empty(&golden.device)), "");
+    let example = VaeExample {
+        pictures: golden.tensor("pictures"),
+        captions: golden.text(),
+        noise: golden.tensor("noise"),
+    };
+    let condition = network.condition(&network.text.forward(golden.text()));
+    let posterior = network.posterior(example.pictures.clone(), &condition);
+    golden.check("prior", network.prior(&condition).mean);
+    golden.check("posterior", posterior.mean.clone());
+    golden.check("said", network.decode(posterior.sample(example.noise.clone()), &condition));
+    let bound = VaeBound::of(&network, &example, 0.7);
+    golden.check("divergence", bound.divergence);
+    let loss = (bound.reconstruction + bound.charged * 0.6) / (3.0 * 64.0);
+    golden.check_step("step", loss, &network, "");
+    golden.report("vae");
 }
 
 #[test]

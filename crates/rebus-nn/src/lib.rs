@@ -27,6 +27,7 @@ pub mod optim;
 pub mod precision;
 pub mod random;
 pub mod resample;
+pub mod residual;
 pub mod time;
 
 pub use attention::{Attention, Joint};
@@ -39,4 +40,5 @@ pub use init::Init;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use precision::ComputePrecision;
+pub use residual::Residual;
 pub use time::TimeEmbedding;

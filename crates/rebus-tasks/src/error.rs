@@ -46,6 +46,17 @@ pub enum TaskError {
         path: PathBuf,
     },
 
+    /// Nothing to reconstruct.
+    #[error("there is no picture. Name one or more")]
+    NoPicture,
+
+    /// Fewer pictures than the two ends.
+    #[error("{count} pictures on the way are too few: both ends are among them, so at least 2")]
+    TooFew {
+        /// How many were asked for.
+        count: usize,
+    },
+
     /// Nothing to draw.
     #[error("there is no prompt. Give one or more, `--prompts FILE`, or \"\" for whatever the model likes")]
     NoPrompt,

@@ -1,14 +1,18 @@
 //! The verbs of Rebus: a file a verb, over the capabilities of any model.
 //!
-//! [`generate()`] draws pictures from words. [`Output`] decides where pictures go, and never overwrites what it named
+//! [`generate()`] draws pictures from words, [`reconstruct()`] what a model keeps of pictures, [`interpolate()`] the way from one to another. [`Output`] decides where pictures go, and never overwrites what it named
 //! itself. A verb never names a model family.
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
 
 pub mod error;
 pub mod generate;
+pub mod interpolate;
 pub mod output;
+pub mod reconstruct;
 
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
+pub use interpolate::{Ends, InterpolateTask, interpolate};
 pub use output::Output;
+pub use reconstruct::{ReconstructTask, Reconstruction, reconstruct};

@@ -44,7 +44,7 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
         rows.push((name.to_string(), operation));
     }
     rows.push(("transformer step".to_string(), |_| transformer()));
-    for name in ["flow step", "gan-modern step", "gan-classic step"] {
+    for name in ["flow step", "vae step", "gan-modern step", "gan-classic step"] {
         rows.push((name.to_string(), training));
     }
     rows.push(("decode".to_string(), |_| decoding()));

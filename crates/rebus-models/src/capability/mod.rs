@@ -8,6 +8,7 @@ mod generate;
 mod model;
 mod observer;
 mod perceive;
+mod reconstruct;
 
 pub use classify::Classify;
 pub use conditioner::Conditioner;
@@ -17,3 +18,4 @@ pub use generate::{Generate, GenerateOptions, GenerateRequest};
 pub use model::{Model, ModelInfo};
 pub use observer::{NoObserver, Observer};
 pub use perceive::Perceive;
+pub use reconstruct::Reconstruct;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Classify, Conditioner, Denoise, Encode, Generate, Perceive};
+use super::{Classify, Conditioner, Denoise, Encode, Generate, Perceive, Reconstruct};
 
 /// A model in memory. `Arc<dyn Model>` is shared between threads.
 pub trait Model: Send + Sync {
@@ -26,6 +26,11 @@ pub trait Model: Send + Sync {
 
     /// Pictures to names of a closed set.
     fn classify(&self) -> Option<&dyn Classify> {
+        None
+    }
+
+    /// Pictures to latents and back.
+    fn reconstruct(&self) -> Option<&dyn Reconstruct> {
         None
     }
 

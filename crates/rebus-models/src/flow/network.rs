@@ -3,7 +3,7 @@
 
 use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
-    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, TimeEmbedding,
+    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, Residual, TimeEmbedding,
     kernels::{Activation::Silu, silu},
     resample,
 };
@@ -32,18 +32,8 @@ pub struct FlowNetwork {
 #[derive(Module, Debug)]
 struct Stage {
     change: Option<Conv2d>,
-    blocks: Vec<ResidualBlock>,
+    blocks: Vec<Residual>,
     attention: Option<AttentionBlock>,
-}
-
-/// Two convolutions, the second behind a norm that time and text modulate.
-#[derive(Module, Debug)]
-struct ResidualBlock {
-    first_norm: GroupNorm,
-    first: Conv2d,
-    modulation: Linear,
-    second_norm: GroupNorm,
-    second: Conv2d,
 }
 
 /// Attention over places and tokens, then a feed-forward layer.
@@ -65,7 +55,9 @@ impl FlowNetwork {
         let pixels = channels * patch * patch;
         let stage = |level: usize, change: Option<usize>, init: &mut Init| Stage {
             change: change.map(|from| Conv2d::new([from, widths[level]], 1, init)),
-            blocks: (0..config.blocks).map(|_| ResidualBlock::new(widths[level], config, init)).collect(),
+            blocks: (0..config.blocks)
+                .map(|_| Residual::new(widths[level], groups, Some(condition_width), init))
+                .collect(),
             attention: (level >= config.attention_from)
                 .then(|| AttentionBlock::new(widths[level], config, init)),
         };
@@ -116,33 +108,11 @@ impl FlowNetwork {
 
 impl Stage {
     fn forward(&self, x: Tensor<4>, condition: &Tensor<2>, joint: &Joint) -> Tensor<4> {
-        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, condition));
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, Some(condition)));
         match &self.attention {
             Some(attention) => attention.forward(x, joint),
             None => x,
         }
-    }
-}
-
-impl ResidualBlock {
-    fn new(width: usize, config: &FlowConfig, init: &mut Init) -> Self {
-        Self {
-            first_norm: GroupNorm::new(config.groups, width, init),
-            first: Conv2d::new([width, width], 3, init),
-            modulation: Linear::new(config.condition_width, 2 * width, init),
-            second_norm: GroupNorm::new(config.groups, width, init),
-            second: Conv2d::zeroed([width, width], 3, init),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>, condition: &Tensor<2>) -> Tensor<4> {
-        let width = x.dims()[1];
-        let modulation = self.modulation.forward(condition.clone()); // [b, 2 * width]
-        let scale = modulation.clone().narrow(1, 0, width);
-        let shift = modulation.narrow(1, width, width);
-        let h = self.first.forward(self.first_norm.forward(x.clone(), Silu));
-        let h = self.second.forward(self.second_norm.modulate(h, scale, shift, Silu));
-        x + h
     }
 }
 

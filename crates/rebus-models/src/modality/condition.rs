@@ -70,6 +70,43 @@ impl Condition {
         joined
     }
 
+    /// Entries on the straight way from this condition to another, each of one entry: one a share, 0 for this and 1 for the other.
+    /// Where a token counts in either, it counts between them. Parts that only one has are dropped.
+    pub fn between(&self, other: &Self, shares: &[f32]) -> Self {
+        let mut between: Option<Self> = None;
+        for &share in shares {
+            let mut entry = Self::default();
+            for (name, a) in &self.embeddings {
+                let Some(b) = other.embeddings.get(name) else { continue };
+                let embedding = Embedding {
+                    sequence: blend(&a.sequence, &b.sequence, share),
+                    mask: match share {
+                        0.0 => a.mask.clone(),
+                        1.0 => b.mask.clone(),
+                        _ => a.mask.clone().bool_or(b.mask.clone()),
+                    },
+                    pooled: blend(&a.pooled, &b.pooled, share),
+                };
+                entry.embeddings.insert(name.clone(), embedding);
+            }
+            for (name, a) in &self.vectors {
+                if let Some(b) = other.vectors.get(name) {
+                    entry.vectors.insert(name.clone(), blend(a, b, share));
+                }
+            }
+            for (name, a) in &self.spatial {
+                if let Some(b) = other.spatial.get(name) {
+                    entry.spatial.insert(name.clone(), blend(a, b, share));
+                }
+            }
+            between = Some(match between {
+                Some(before) => before.then(&entry),
+                None => entry,
+            });
+        }
+        between.unwrap_or_default()
+    }
+
     /// `length` entries from `start` on.
     pub fn narrow(&self, start: usize, length: usize) -> Self {
         let embeddings = self.embeddings.iter().map(|(name, all)| {
@@ -86,4 +123,9 @@ impl Condition {
             self.spatial.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
         Self { embeddings: embeddings.collect(), vectors: vectors.collect(), spatial: spatial.collect() }
     }
+}
+
+/// A share of the way from one tensor to another.
+fn blend<const D: usize>(from: &Tensor<D>, to: &Tensor<D>, share: f32) -> Tensor<D> {
+    from.clone() * (1.0 - share) + to.clone() * share
 }

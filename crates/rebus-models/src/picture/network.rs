@@ -1,7 +1,7 @@
 //! A tower over pictures.
 
 use burn::{module::Module, tensor::Tensor};
-use rebus_nn::{Conv2d, GroupNorm, Init, Linear, kernels::Activation::Silu, resample};
+use rebus_nn::{Conv2d, GroupNorm, Init, Linear, Residual, kernels::Activation::Silu, resample};
 
 use super::PictureConfig;
 
@@ -18,15 +18,7 @@ pub struct PictureTower {
 #[derive(Module, Debug)]
 struct Stage {
     change: Option<Conv2d>,
-    blocks: Vec<ResidualBlock>,
-}
-
-#[derive(Module, Debug)]
-struct ResidualBlock {
-    first_norm: GroupNorm,
-    first: Conv2d,
-    second_norm: GroupNorm,
-    second: Conv2d,
+    blocks: Vec<Residual>,
 }
 
 impl PictureTower {
@@ -42,7 +34,7 @@ impl PictureTower {
                         .checked_sub(1)
                         .map(|before| Conv2d::new([widths[before], widths[level]], 1, init)),
                     blocks: (0..config.blocks)
-                        .map(|_| ResidualBlock::new(widths[level], config.groups, init))
+                        .map(|_| Residual::new(widths[level], config.groups, None, init))
                         .collect(),
                 })
                 .collect(),
@@ -59,9 +51,7 @@ impl PictureTower {
         let x = x.reshape([batch, width, height * columns]).mean_dim(2).reshape([batch, width]); // [b, w]
         self.output.forward(x)
     }
-}
 
-impl PictureTower {
     /// What each level sees, the finest first: `[batch, width, height / 2^level, width / 2^level]`.
     pub fn levels(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
         let mut levels: Vec<Tensor<4>> = Vec::with_capacity(self.stages.len());
@@ -70,25 +60,9 @@ impl PictureTower {
             if let Some(change) = &stage.change {
                 x = change.forward(resample::downsample_mean(x, 2));
             }
-            x = stage.blocks.iter().fold(x, |x, block| block.forward(x));
+            x = stage.blocks.iter().fold(x, |x, block| block.forward(x, None));
             levels.push(x.clone());
         }
         levels
-    }
-}
-
-impl ResidualBlock {
-    fn new(width: usize, groups: usize, init: &mut Init) -> Self {
-        Self {
-            first_norm: GroupNorm::new(groups, width, init),
-            first: Conv2d::new([width, width], 3, init),
-            second_norm: GroupNorm::new(groups, width, init),
-            second: Conv2d::zeroed([width, width], 3, init),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let h = self.first.forward(self.first_norm.forward(x.clone(), Silu));
-        x + self.second.forward(self.second_norm.forward(h, Silu))
     }
 }

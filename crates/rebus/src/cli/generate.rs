@@ -92,12 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         width: args.width,
     };
     let output = Output::resolve(&args.output, task.prompts.len() * task.count)?;
-    if let Some(sheet) = &args.sheet {
-        png_file(sheet)?;
-        if !is_sheet(sheet) {
-            Output::resolve(sheet, 1)?;
-        }
-    }
+    args.sheet.as_deref().map(sheet_file).transpose()?;
     let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {
         tell!("seed {seed}");
@@ -121,6 +116,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     if args.json {
         out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
+    }
+    Ok(())
+}
+
+/// Refuses a place for a sheet that is no PNG's name, or where something else than an earlier sheet is.
+pub(crate) fn sheet_file(sheet: &Path) -> Result<(), Failure> {
+    png_file(sheet)?;
+    if !is_sheet(sheet) {
+        Output::resolve(sheet, 1)?;
     }
     Ok(())
 }
@@ -152,7 +156,7 @@ fn is_sheet(file: &Path) -> bool {
 }
 
 /// A seed that differs from run to run, short enough to be read aloud.
-fn fresh_seed() -> u64 {
+pub(crate) fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id()) >> 33
 }

@@ -11,11 +11,14 @@ mod eval;
 mod export;
 mod failure;
 mod generate;
+mod interpolate;
 mod manual;
 mod measure;
 mod model;
+mod picture;
 mod progress;
 mod recipe;
+mod reconstruct;
 mod runs;
 mod say;
 mod train;
@@ -41,6 +44,10 @@ enum Command {
     Demo(demo::Args),
     /// Draw pictures from words.
     Generate(generate::Args),
+    /// The way from one picture to another, or from one prompt to another.
+    Interpolate(interpolate::Args),
+    /// What a model keeps of pictures.
+    Reconstruct(reconstruct::Args),
     /// Learn from a collection of captioned pictures.
     Train(train::Args),
     /// The recipes that are built in.
@@ -85,6 +92,8 @@ pub(crate) fn run() -> i32 {
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Interpolate(args) => interpolate::run(&args),
+        Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Recipe(args) => recipe::run(&args),
         Command::Export(args) => export::run(&args),

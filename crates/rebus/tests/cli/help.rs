@@ -55,7 +55,7 @@ fn a_closed_output_ends_in_silence_and_a_full_one_is_an_error() {
 fn recipes_are_built_in() {
     let folder = tempfile::tempdir().unwrap();
     let list = done(folder.path(), &["recipe", "list"]);
-    for name in ["emoji-flow", "emoji-gan", "emoji-dual", "article-gan"] {
+    for name in ["emoji-flow", "emoji-vae", "emoji-gan", "emoji-dual", "emoji-classifier", "article-gan"] {
         assert!(list.contains(name), "{list}");
         assert!(done(folder.path(), &["recipe", "show", name]).contains("[model]"));
     }

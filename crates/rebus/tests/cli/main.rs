@@ -7,6 +7,7 @@ mod data;
 mod draw;
 mod eval;
 mod help;
+mod latents;
 mod training;
 
 use std::{path::PathBuf, process::Output};

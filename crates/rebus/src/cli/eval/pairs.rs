@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use image::RgbImage;
-use rebus_data::{DataConfig, EncodedFile, picture};
+use rebus_data::{DataConfig, picture};
 use rebus_eval::{DistanceSettings, Features, distances, perceptual_distance, similarity};
 
-use crate::cli::{failure::Failure, say::out};
+use crate::cli::{failure::Failure, picture::read_picture, say::out};
 
 /// Distances between two files of features.
 pub(super) fn distances_of(drawn: &Path, real: &Path, seed: u64, json: bool) -> Result<(), Failure> {
@@ -46,7 +46,7 @@ pub(super) fn similarity_of(
     perceptual: Option<&Path>,
     json: bool,
 ) -> Result<(), Failure> {
-    let (picture, reference) = (read_picture(picture)?, read_picture(reference)?);
+    let (picture, reference) = (seen(picture)?, seen(reference)?);
     let found = similarity(&picture, &reference)?;
     let model = match rebus::looking_model(perceptual, Default::default(), &rebus::device("cpu")?) {
         Ok(model) => Some(model),
@@ -76,10 +76,8 @@ pub(super) fn similarity_of(
     Ok(())
 }
 
-/// A picture as a person sees it.
-fn read_picture(path: &Path) -> Result<RgbImage, Failure> {
-    let config = DataConfig::default();
-    let file = EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() };
-    let decoded = picture::decode(&file, config.max_pixels)?;
-    Ok(picture::flatten(decoded, 3, picture::parse_color(&config.background)?).to_rgb8())
+/// A picture as a person sees it: a transparent one on white.
+fn seen(path: &Path) -> Result<RgbImage, Failure> {
+    let white = picture::parse_color(&DataConfig::default().background)?;
+    Ok(picture::flatten(read_picture(path)?, 3, white).to_rgb8())
 }

@@ -1,0 +1,170 @@
+//! The autoencoder as a model that draws in one step what it is told, and reconstructs what it is shown.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use rebus_data::{Pictures, Tokenizer};
+use rebus_nn::{
+    Init,
+    random::{Purpose, normal_per_seed},
+};
+
+use super::{VaeConfig, VaeNetwork};
+use crate::{
+    Condition, Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder,
+    ModelInfo, Observer, Reconstruct, Vectors, modality, registry::section, sampling, text::TextConditioner,
+};
+
+/// A variational autoencoder that draws and reconstructs.
+pub struct VaeModel {
+    network: VaeNetwork,
+    config: VaeConfig,
+    text: TextConditioner,
+    info: ModelInfo,
+    device: Device,
+}
+
+impl VaeModel {
+    /// From a network in memory.
+    pub fn new(
+        network: VaeNetwork,
+        config: VaeConfig,
+        picture_shape: [usize; 3],
+        tokenizer: Arc<Tokenizer>,
+    ) -> Self {
+        let info = ModelInfo {
+            family: super::FAMILY.name.to_string(),
+            parameters: network.num_params(),
+            picture_shape,
+            hash: String::new(),
+            provenance: serde_json::Value::Null,
+        };
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let text = TextConditioner::new(network.text.clone(), tokenizer, config.text.context);
+        Self { network, config, text, info, device }
+    }
+
+    /// From a model folder.
+    ///
+    /// # Errors
+    /// A configuration that does not parse, no tokenizer, or weights of another network.
+    pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
+        let config: VaeConfig = section(&folder.config, "config", super::FAMILY.name)?;
+        config.validate(folder.picture_shape)?;
+        let tokenizer = folder.require_tokenizer()?;
+        let network = VaeNetwork::new(&config, folder.picture_shape, &mut Init::empty(device));
+        let network = folder.fill(network, "network.")?;
+        let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
+        model.info.hash = folder.hash;
+        model.info.provenance = folder.provenance;
+        Ok(model)
+    }
+
+    /// A condition of so many entries; the unconditional one where none is given.
+    fn told(&self, condition: Option<&Condition>, count: usize) -> Result<Condition, ModelError> {
+        match condition {
+            Some(condition) => Ok(condition.clone()),
+            None => self.text.nothing(count),
+        }
+    }
+
+    /// One chunk of a condition as the network knows it.
+    fn modulation(&self, condition: &Condition) -> Result<Tensor<2>, ModelError> {
+        Ok(self.network.condition(condition.main().ok_or_else(ModelError::without_text)?))
+    }
+}
+
+impl Model for VaeModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn conditioner(&self) -> Option<&dyn Conditioner> {
+        Some(&self.text)
+    }
+
+    fn generate(&self) -> Option<&dyn Generate> {
+        Some(self)
+    }
+
+    fn reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
+}
+
+impl Generate for VaeModel {
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, ModelError> {
+        let condition = self.told(request.condition.as_ref(), request.seeds.len())?;
+        let [channels, height, width] = self.config.latent_shape(self.info.picture_shape);
+        sampling::in_one_step(request.seeds.len(), self.info.picture_shape, observer, |chunk| {
+            let seeds = chunk.of(&request.seeds);
+            let noise =
+                normal_per_seed([0, channels, height, width], &seeds, Purpose::Noise, 0, &self.device);
+            let condition = self.modulation(&chunk.condition(&condition))?;
+            let latents = self.network.prior(&condition).sample(noise);
+            Ok(self.network.likelihood.picture(self.network.decode(latents, &condition)))
+        })
+    }
+
+    fn options(&self) -> GenerateOptions {
+        GenerateOptions { prompt: true, ..GenerateOptions::default() }
+    }
+}
+
+impl Reconstruct for VaeModel {
+    fn latent_width(&self) -> usize {
+        self.config.latent_shape(self.info.picture_shape).iter().product()
+    }
+
+    fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError> {
+        let [count, channels, height, width] = pictures.shape;
+        if [channels, height, width] != self.info.picture_shape {
+            let [wanted, tall, wide] = self.info.picture_shape;
+            return Err(ModelError::Request {
+                option: "picture",
+                value: format!("{width}x{height} with {channels} channels"),
+                rule: format!("this model reconstructs pictures of {wide}x{tall} with {wanted} channels"),
+            });
+        }
+        let condition = self.told(condition, count)?;
+        let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
+        let mut data = vec![];
+        for chunk in sampling::chunks(count) {
+            let chosen = chunk.of(&all);
+            let shape = [chosen.len(), channels, height, width];
+            let shown = modality::to_tensor(&Pictures { shape, data: chosen.concat() }, &self.device);
+            let condition = self.modulation(&chunk.condition(&condition))?;
+            let mean = chunk.cut(self.network.posterior(shown, &condition).mean);
+            data.extend(mean.into_data().iter::<f32>());
+        }
+        Ok(Vectors { width: self.latent_width(), data })
+    }
+
+    fn decode(&self, latents: &Vectors, condition: Option<&Condition>) -> Result<Pictures, ModelError> {
+        let count = latents.len();
+        let condition = self.told(condition, count)?;
+        let [channels, height, width] = self.config.latent_shape(self.info.picture_shape);
+        let rows: Vec<&[f32]> = latents.data.chunks(latents.width.max(1)).collect();
+        if latents.width != channels * height * width {
+            return Err(ModelError::Request {
+                option: "latent",
+                value: format!("{} numbers", latents.width),
+                rule: format!("a latent of this model has {}", channels * height * width),
+            });
+        }
+        sampling::in_one_step(count, self.info.picture_shape, &mut crate::NoObserver, |chunk| {
+            let chosen = chunk.of(&rows);
+            let data = TensorData::new(chosen.concat(), [chosen.len(), channels, height, width]);
+            let condition = self.modulation(&chunk.condition(&condition))?;
+            let said = self.network.decode(Tensor::from_data(data, &self.device), &condition);
+            Ok(self.network.likelihood.picture(said))
+        })
+    }
+}

@@ -1,0 +1,74 @@
+"""The variational autoencoder: prior, posterior, what the decoder says, and the bound with its gradients. See common.py."""
+
+import torch
+import torch.nn.functional as F
+from common import Golden, conv, linear, text_encoder, texts
+from flow import group_norm, residual
+
+TEXT = dict(width=8, layers=1, heads=2, context=6, vocabulary=20)
+WIDTHS, BLOCKS, CONDITION, LATENT = [8, 12], 1, 10, 3  # groups are flow's: 4
+FREE, WEIGHT = 0.7, 0.6
+
+
+def way(g, name, x, widths, channels, condition, resize):
+    x = conv(g, f"{name}.input", x, widths[0], 3)
+    for level, width in enumerate(widths):
+        if level > 0:
+            x = conv(g, f"{name}.stages.{level}.change", resize(x), width, 1)
+        for i in range(BLOCKS):
+            x = residual(g, f"{name}.stages.{level}.blocks.{i}", x, condition)
+    return conv(g, f"{name}.output", F.silu(group_norm(g, f"{name}.norm", x)), channels, 3)
+
+
+def gaussian(both):
+    mean, log_variance = both.chunk(2, dim=1)
+    return mean, log_variance.clamp(-10, 10)
+
+
+def logistic(x, said):
+    """The logarithm of each of 256 steps' probability."""
+    mean, log_scale = said.chunk(2, dim=1)
+    log_scale = log_scale.clamp(min=-7)
+    at = lambda shift: torch.sigmoid((x - mean + shift) / log_scale.exp())
+    step = 1 / 255
+    below = torch.where(x < -1 + step, torch.zeros_like(x), at(-step))
+    above = torch.where(x > 1 - step, torch.ones_like(x), at(step))
+    return (above - below).clamp(min=1e-12).log()
+
+
+def autoencoder(g, pictures, noise, pooled, side):
+    """Prior, posterior, what the decoder says; nats of the reconstruction and of each latent's divergence."""
+    batch = len(pictures)
+    condition = F.silu(linear(g, "pooled", pooled, CONDITION))
+    prior = linear(g, "prior", condition, 2 * LATENT * side**2).reshape(batch, 2 * LATENT, side, side)
+    prior_mean, prior_log = gaussian(prior)
+    down = lambda x: F.avg_pool2d(x, 2)
+    up = lambda x: F.interpolate(x, scale_factor=2, mode="nearest")
+    mean, log_variance = gaussian(way(g, "encoder", pictures, WIDTHS, 2 * LATENT, condition, down))
+    latents = mean + (log_variance / 2).exp() * noise
+    said = way(g, "decoder", latents, WIDTHS[::-1], 6, condition, up)
+    reconstruction = -logistic(pictures, said).flatten(1).sum(1).mean()
+    shares = (log_variance.exp() + (mean - prior_mean) ** 2) / prior_log.exp()
+    return prior_mean, mean, said, reconstruction, (prior_log - log_variance + shares - 1) / 2
+
+
+def charged(divergence, free):
+    return divergence.flatten(2).sum(2).mean(0).clamp(min=free).sum()
+
+
+def main():
+    g = Golden(17)
+    ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
+    batch = len(ids)
+    pictures = ((g.uniform(batch, 3, 8, 8) * 255).round() / 127.5 - 1).float().double()
+    noise = g.normal(batch, LATENT, 4, 4)
+    pooled = text_encoder(g, "text.", ids, mask, **TEXT)[2]
+    prior, posterior, said, reconstruction, divergence = autoencoder(g, pictures, noise, pooled, 4)
+    g.put(ids=ids, mask=mask, pictures=pictures, noise=noise, said=said, posterior=posterior, prior=prior)
+    g.put(divergence=divergence.flatten(1).sum(1).mean().reshape(1))
+    g.put_gradients("step", (reconstruction + WEIGHT * charged(divergence, FREE)) / (3 * 64))
+    g.save("vae")
+
+
+if __name__ == "__main__":
+    main()
