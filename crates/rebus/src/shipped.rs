@@ -91,6 +91,7 @@ fn shipped(which: Ships) -> Result<ModelFolder, ModelError> {
 
 #[cfg(not(feature = "assets"))]
 fn shipped(_: Ships) -> Result<ModelFolder, ModelError> {
-    let folder = Path::new("(this build ships no model: give --model, or build with the feature assets)");
+    let folder =
+        Path::new("(this build ships no model: name one of your own, or build with the feature assets)");
     Err(ModelError::NoModel { folder: folder.to_path_buf() })
 }

@@ -60,6 +60,19 @@ pub struct ModelInfo {
     pub provenance: serde_json::Value,
 }
 
+impl ModelInfo {
+    /// Of a network that came from no folder: it has no hash, and tells of nothing.
+    pub(crate) fn in_memory(family: &str, parameters: usize, picture_shape: [usize; 3]) -> Self {
+        let family = family.to_string();
+        Self { family, parameters, picture_shape, hash: String::new(), provenance: serde_json::Value::Null }
+    }
+
+    /// The same with what its folder tells.
+    pub(crate) fn told_by(self, hash: String, provenance: serde_json::Value) -> Self {
+        Self { hash, provenance, ..self }
+    }
+}
+
 const _: fn() = || {
     fn shared_between_threads<T: Send + Sync + ?Sized>() {}
     shared_between_threads::<dyn Model>();

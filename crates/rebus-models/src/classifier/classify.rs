@@ -22,13 +22,7 @@ pub struct ClassifierModel {
 impl ClassifierModel {
     /// From a network in memory.
     pub fn new(network: PictureTower, config: ClassifierConfig, picture_shape: [usize; 3]) -> Self {
-        let info = ModelInfo {
-            family: super::FAMILY.name.to_string(),
-            parameters: network.num_params(),
-            picture_shape,
-            hash: String::new(),
-            provenance: serde_json::Value::Null,
-        };
+        let info = ModelInfo::in_memory(super::FAMILY.name, network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
         Self { network, config, info, device }
     }
@@ -46,8 +40,7 @@ impl ClassifierModel {
             PictureTower::new(&config.picture, channels, config.classes.len(), &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape);
-        model.info.hash = folder.hash;
-        model.info.provenance = folder.provenance;
+        model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
 }

@@ -34,13 +34,7 @@ impl DualModel {
         picture_shape: [usize; 3],
         tokenizer: Arc<Tokenizer>,
     ) -> Self {
-        let info = ModelInfo {
-            family: super::FAMILY.name.to_string(),
-            parameters: network.num_params(),
-            picture_shape,
-            hash: String::new(),
-            provenance: serde_json::Value::Null,
-        };
+        let info = ModelInfo::in_memory(super::FAMILY.name, network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
         Self { network, config, tokenizer, info, device }
     }
@@ -58,8 +52,7 @@ impl DualModel {
         let network = DualNetwork::new(&config, channels, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
-        model.info.hash = folder.hash;
-        model.info.provenance = folder.provenance;
+        model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
 

@@ -32,13 +32,7 @@ impl FlowModel {
         picture_shape: [usize; 3],
         tokenizer: Arc<Tokenizer>,
     ) -> Self {
-        let info = ModelInfo {
-            family: "flow".to_string(),
-            parameters: network.num_params(),
-            picture_shape,
-            hash: String::new(),
-            provenance: serde_json::Value::Null,
-        };
+        let info = ModelInfo::in_memory("flow", network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
         let text = TextConditioner::new(network.text.clone(), tokenizer, config.text.context);
         Self { network, config, text, info, device }
@@ -55,8 +49,7 @@ impl FlowModel {
         let network = FlowNetwork::new(&config, folder.picture_shape[0], &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
-        model.info.hash = folder.hash;
-        model.info.provenance = folder.provenance;
+        model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
 }

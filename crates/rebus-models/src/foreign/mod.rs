@@ -47,13 +47,8 @@ pub fn open(file: &Path, resizing: Resizing, device: &Device) -> Result<Arc<dyn 
 
 /// What is told of such a network.
 fn info(family: &str, weights: &Weights) -> ModelInfo {
-    ModelInfo {
-        family: family.to_string(),
-        parameters: weights.count(),
-        picture_shape: [3, 0, 0],
-        hash: weights.hash().to_string(),
-        provenance: serde_json::Value::Null,
-    }
+    ModelInfo::in_memory(family, weights.count(), [3, 0, 0])
+        .told_by(weights.hash().to_string(), serde_json::Value::Null)
 }
 
 /// Pictures of three channels out of what is to be encoded.

@@ -24,13 +24,7 @@ pub struct ClassicModel {
 impl ClassicModel {
     /// From a network in memory.
     pub fn new(generator: Generator, config: ClassicConfig, picture_shape: [usize; 3]) -> Self {
-        let info = ModelInfo {
-            family: super::FAMILY.name.to_string(),
-            parameters: generator.num_params(),
-            picture_shape,
-            hash: String::new(),
-            provenance: serde_json::Value::Null,
-        };
+        let info = ModelInfo::in_memory(super::FAMILY.name, generator.num_params(), picture_shape);
         let device = generator.devices().into_iter().next().unwrap_or_default();
         Self { generator, config, info, device }
     }
@@ -45,8 +39,7 @@ impl ClassicModel {
         let generator = Generator::new(&config, folder.picture_shape, &mut Init::empty(device));
         let generator = folder.fill(generator, "generator.")?;
         let mut model = Self::new(generator, config, folder.picture_shape);
-        model.info.hash = folder.hash;
-        model.info.provenance = folder.provenance;
+        model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
 }

@@ -32,13 +32,7 @@ impl ModernModel {
         picture_shape: [usize; 3],
         tokenizer: Arc<Tokenizer>,
     ) -> Self {
-        let info = ModelInfo {
-            family: super::FAMILY.name.to_string(),
-            parameters: generator.num_params(),
-            picture_shape,
-            hash: String::new(),
-            provenance: serde_json::Value::Null,
-        };
+        let info = ModelInfo::in_memory(super::FAMILY.name, generator.num_params(), picture_shape);
         let device = generator.devices().into_iter().next().unwrap_or_default();
         let text = TextConditioner::new(generator.text.clone(), tokenizer, config.text.context);
         Self { generator, config, text, info, device }
@@ -55,8 +49,7 @@ impl ModernModel {
         let generator = Generator::new(&config, folder.picture_shape, &mut Init::empty(device));
         let generator = folder.fill(generator, "generator.")?;
         let mut model = Self::new(generator, config, folder.picture_shape, tokenizer);
-        model.info.hash = folder.hash;
-        model.info.provenance = folder.provenance;
+        model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
 }
