@@ -87,6 +87,14 @@ fn a_split_is_written_once_and_measured() {
     let names: Vec<&str> = sets.iter().map(|set| set["name"].as_str().unwrap()).collect();
     let expected = ["training", "plain", "typos", "synonyms", "word order", "other language"];
     assert_eq!(names, expected);
+    // No true picture of a split's captions is among what it is compared with.
+    let file: serde_json::Value = serde_json::from_slice(&before).unwrap();
+    let sets_of_file = file["sets"].as_array().unwrap().iter();
+    let keys: std::collections::HashSet<&str> = sets_of_file
+        .flat_map(|set| set["captions"].as_array().unwrap())
+        .map(|entry| entry["key"].as_str().unwrap())
+        .collect();
+    assert_eq!(said["collection"]["reference"].as_u64(), Some(200 - keys.len() as u64 - 2));
     assert_eq!(sets[2]["lost"]["against"], "plain");
     assert!(sets[1]["lost"]["against"] == "training" && sets[0].get("lost").is_none());
 
