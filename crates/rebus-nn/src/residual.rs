@@ -2,7 +2,10 @@
 
 use burn::{module::Module, tensor::Tensor};
 
-use crate::{Conv2d, GroupNorm, Init, Linear, kernels::Activation::Silu};
+use crate::{
+    Conv2d, GroupNorm, Init, Linear,
+    kernels::{self, Activation::Silu},
+};
 
 /// Two convolutions beside the line, each behind a norm and SiLU (He et al. 2016); where there is a condition, it modulates the
 /// second norm. The branch starts silent.
@@ -41,6 +44,6 @@ impl Residual {
             }
             _ => self.second_norm.forward(h, Silu),
         };
-        x + self.second.forward(h)
+        kernels::add(x, self.second.forward(h))
     }
 }

@@ -139,6 +139,14 @@ proptest! {
     }
 
     #[test]
+    fn adds(batch in 1usize..5, length in 1usize..70, width in 1usize..170) {
+        let shape = [batch, length, width];
+        let inputs = (noise(shape, 1), noise(shape, 2), noise([1], 3));
+        let found = errors(inputs, |left: Tensor<3>, right: Tensor<3>, _| kernels::add(left, right));
+        within(found, [1e-6, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
     fn gated_adds(batch in 1usize..5, length in 1usize..70, width in 1usize..70) {
         let shape = [batch, length, width];
         let inputs = (noise(shape, 1), noise(shape, 2), noise([batch, width], 3));

@@ -4,7 +4,7 @@
 use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
     Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, Residual, TimeEmbedding,
-    kernels::{Activation::Silu, silu},
+    kernels::{self, Activation::Silu, silu},
     resample,
 };
 
@@ -97,7 +97,7 @@ impl FlowNetwork {
         skips.pop(); // the lowest level meets itself
         for stage in &self.up {
             if let (Some(change), Some(skip)) = (&stage.change, skips.pop()) {
-                x = resample::upsample_nearest(change.forward(x), 2) + skip;
+                x = kernels::add(resample::upsample_nearest(change.forward(x), 2), skip);
             }
             x = stage.forward(x, &condition, &joint);
         }
@@ -130,9 +130,9 @@ impl AttentionBlock {
         let [batch, width, height, columns] = x.dims();
         let x = x.reshape([batch, width, height * columns]).swap_dims(1, 2); // [b, places, width]
         let h = self.attention_norm.forward(x.clone());
-        let x = x + self.attention.forward(h, None, Some(joint));
+        let x = kernels::add(x, self.attention.forward(h, None, Some(joint)));
         let h = self.feed_forward_norm.forward(x.clone());
-        let x = x + self.feed_forward.forward(h);
+        let x = kernels::add(x, self.feed_forward.forward(h));
         x.swap_dims(1, 2).reshape([batch, width, height, columns])
     }
 }

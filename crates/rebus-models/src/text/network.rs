@@ -4,7 +4,7 @@ use burn::{
     module::{Module, Param},
     tensor::Tensor,
 };
-use rebus_nn::{Attention, FeedForward, Init, LayerNorm, Linear};
+use rebus_nn::{Attention, FeedForward, Init, LayerNorm, Linear, kernels};
 
 use super::TextConfig;
 use crate::{Embedding, modality::TextTokens};
@@ -68,9 +68,9 @@ impl TextEncoder {
         let mask = counts.clone().bool();
         for block in &self.blocks {
             let h = block.attention_norm.forward(x.clone());
-            x = x + block.attention.forward(h, Some(mask.clone()), None);
+            x = kernels::add(x, block.attention.forward(h, Some(mask.clone()), None));
             let h = block.feed_forward_norm.forward(x.clone());
-            x = x + block.feed_forward.forward(h);
+            x = kernels::add(x, block.feed_forward.forward(h));
         }
         let sequence = self.norm.forward(x); // [batch, length, width]
 

@@ -10,8 +10,10 @@ use rayon::prelude::*;
 
 use super::{AdamWStep, lanes::Lanes, op, rows, run, sum::by_chunks};
 
-/// Numbers that one task takes; four rows of them stay near the processor.
+/// Numbers that one task takes.
 const CHUNK: usize = 8 * 1024;
+/// Numbers that go through all formulas before the next ones: five rows of them stay nearest to the processor.
+const NEAR: usize = 1024;
 
 /// Weight, mean gradient and mean squared gradient after a step, and the average if there is one, on the processor.
 pub(super) fn adamw(
@@ -154,6 +156,18 @@ impl WithSimd for Move<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let Self { weight, first, second, mut average, gradient, step } = self;
+        let rows = weight.chunks_mut(NEAR).zip(first.chunks_mut(NEAR)).zip(second.chunks_mut(NEAR));
+        for (((weight, first), second), gradient) in rows.zip(gradient.chunks(NEAR)) {
+            let average = average.as_mut().and_then(|average| average.split_off_mut(..weight.len()));
+            Move { weight, first, second, average, gradient, step }.at_once(simd);
+        }
+    }
+}
+
+impl Move<'_> {
+    #[inline(always)]
+    fn at_once<S: Simd>(self, simd: S) {
         let Self { weight, first, second, average, gradient, step } = self;
         let (beta_1, beta_2) = (splat(simd, step.beta_1), splat(simd, step.beta_2));
         let rest_1 = splat(simd, (1.0 - step.beta_1) * step.gradient_scale);

@@ -33,7 +33,7 @@ impl Convolution {
     }
 }
 
-/// Channels below which a product of the unfolded picture is faster than Winograd's transforms.
+/// Channels below which a product over the taps is faster than Winograd's transforms.
 #[cfg(feature = "cpu")]
 pub(super) const FEW_CHANNELS: usize = 8;
 
@@ -76,7 +76,7 @@ pub fn conv2d_packed(
             (3, 3, 1, true) if !few => tiled::convolution::<Fine>(input, weight, bias, convolution, kept),
             (3, 3, 1, false) if !few => tiled::convolution::<Fast>(input, weight, bias, convolution, kept),
             (4, 4, 2, false) if !few => tiled::convolution::<Small>(input, weight, bias, convolution, kept),
-            _ => convolution::convolution(input, weight, bias, convolution),
+            _ => convolution::convolution(input, weight, bias, convolution, kept),
         };
         return match (activation, fused) {
             (Some(Activation::Leaky(slope)), Some(_)) => activation::leaky_behind(output, slope),

@@ -2,14 +2,13 @@
 //! (Dumoulin and Visin 2016, chapter 4). What is one's way forward is the other's way back.
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
-use rayon::prelude::*;
 
 use super::{
     Convolution,
     affine::{self, Affine},
     channels::sum_of_planes,
     conv2d::FEW_CHANNELS,
-    convolution::{Finish, Shape},
+    convolution_plan::Shape,
     run, tiled,
     tiled_plan::{Plan, Way},
     tiled_weight::gradient_of_weight,
@@ -43,7 +42,7 @@ struct Transposed(Convolution);
 
 /// The convolution whose output is our input.
 enum Adjoint {
-    Unfolded(Shape),
+    Direct(Shape),
     Tiled(Plan),
 }
 
@@ -59,27 +58,19 @@ impl Transposed {
             (4, 4, 2) if channels_in.min(channels) >= FEW_CHANNELS => {
                 Adjoint::Tiled(Plan::new(self.0, sides, weight, Small::KERNEL))
             }
-            _ => Adjoint::Unfolded(Shape::new(self.0, sides, weight)),
+            _ => Adjoint::Direct(Shape::new(self.0, sides, weight)),
         }
     }
 }
 
 impl Affine for Transposed {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        let mut output = match self.adjoint(input, weight) {
+        match self.adjoint(input, weight) {
             Adjoint::Tiled(plan) => {
-                return tiled::convolve::<Small>(input, weight, bias, (plan, Way::Back), None, None);
+                tiled::convolve::<Small>(input, weight, bias, (plan, Way::Back), None, None)
             }
-            Adjoint::Unfolded(shape) => shape.gradient_of_input(weight, input),
-        };
-        let [_, channels, height, width] = run::sides(&output);
-        if !bias.is_empty() {
-            let (places, picture) = (height * width, channels * height * width);
-            run::numbers_mut(&mut output).par_chunks_mut(picture).for_each(|output| {
-                run::dispatch(Finish { output, places, bias, activation: None });
-            });
+            Adjoint::Direct(shape) => shape.gradient_of_input(weight, input, bias),
         }
-        output
     }
 
     fn gradients(
@@ -96,8 +87,8 @@ impl Affine for Transposed {
                 }),
                 of_weight.then(|| gradient_of_weight::<Small>(gradient, input, &plan)),
             ],
-            Adjoint::Unfolded(shape) => [
-                of_input.then(|| shape.output(gradient, weight, &[], None)),
+            Adjoint::Direct(shape) => [
+                of_input.then(|| shape.output(gradient, weight, &[], None, None)),
                 of_weight.then(|| shape.gradient_of_weight(gradient, input)),
             ],
         }

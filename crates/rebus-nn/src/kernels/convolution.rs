@@ -1,45 +1,44 @@
-//! Convolutions of any kernel, stride and padding, as products of matrices.
+//! Convolutions of any kernel, stride and padding, as products that read the picture where it lies.
 //!
-//! A picture unfolded has a row for each tap of the kernel in each channel and a column for each place of the output
-//! (Chellapilla et al. 2006). Few pictures at a time are unfolded side by side, so that a product has columns enough and
-//! no batch is ever unfolded whole. How many depends on sizes, never on threads, and a number of the result is summed in
-//! one order.
+//! Forward, a product has a row for each place and a column for each channel out, and steps through the taps of all
+//! channels in. The way back is the same with other lists (`convolution_plan.rs`). In the gradient of the kernels rows and
+//! steps change places. Where pixels stand side by side they are columns as they are, and rows are the channels out.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    Activation, Convolution,
+    Activation, Convolution, PackedWeight,
     affine::{self, Affine},
     bf16,
     channels::sum_of_planes,
-    lanes::Lanes,
-    matrix::{Matrix, MatrixMut, multiply, multiply_add},
-    rows::update,
+    convolution_plan::{Pass, Shape},
+    finish::Finish,
+    indirect::Product,
+    panels::{self, Panel, Panels, Put},
     run,
 };
 
-/// Columns that make a product of matrices worth its packing.
-const COLUMNS: usize = 256;
-/// Numbers of unfolded pictures that the kernels' gradient multiplies at once: few enough to stay in the cache.
-const UNFOLDED: usize = 64 * 1024;
-/// Rows below which a product would use the processor badly.
-const FEW_ROWS: usize = 24;
+/// Places that are made before they go onto planes.
+const PLACES: usize = 64;
+/// Rows of the kernels' gradient that a task sums up.
+const TAPS: usize = 64;
 /// Parts of a batch whose shares of the kernels' gradient are summed apart, at the most.
 const PARTS: usize = 16;
 /// Numbers that these sums may have together.
-const MOST_SUMS: usize = 4 * 1024 * 1024;
+const MOST_SUMS: usize = 256 * 1024;
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, kernel, kernel]`, `[channels_out]`, on the
-/// processor. The activation bends the output; the gradient does not go through it.
+/// processor. The activation bends the output; the gradient does not go through it. With `kept`, what is made of the weight
+/// is kept there.
 pub(super) fn convolution(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     convolution: Convolution,
+    kept: Option<PackedWeight>,
 ) -> Tensor<4> {
     let ([_, channels, height, width], [out, channels_in, rows, columns]) = (input.dims(), weight.dims());
     let Convolution { stride, before, after, .. } = convolution;
@@ -47,12 +46,19 @@ pub(super) fn convolution(
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
     let fits = rows <= height + before + after && columns <= width + before + after;
     assert!(stride > 0 && fits, "{rows}x{columns} taps at stride {stride} on {height}x{width} pixels");
-    affine::apply(convolution, input, weight, bias)
+    affine::apply(Direct { convolution, kept }, input, weight, bias)
 }
 
-impl Affine for Convolution {
+#[derive(Debug)]
+struct Direct {
+    convolution: Convolution,
+    kept: Option<PackedWeight>,
+}
+
+impl Affine for Direct {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        Shape::new(*self, run::sides(input), weight).output(input, weight, bias, self.activation)
+        let shape = Shape::new(self.convolution, run::sides(input), weight);
+        shape.output(input, weight, bias, self.convolution.activation, self.kept.as_ref())
     }
 
     fn gradients(
@@ -62,9 +68,9 @@ impl Affine for Convolution {
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
-        let shape = Shape::new(*self, run::sides(input), weight);
+        let shape = Shape::new(self.convolution, run::sides(input), weight);
         [
-            of_input.then(|| shape.gradient_of_input(weight, gradient)),
+            of_input.then(|| shape.gradient_of_input(weight, gradient, &[])),
             of_weight.then(|| shape.gradient_of_weight(input, gradient)),
         ]
     }
@@ -74,55 +80,109 @@ impl Affine for Convolution {
     }
 }
 
-/// All sides of one convolution.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    batch: usize,
-    channels_in: usize,
-    channels_out: usize,
-    /// Height and width of the input.
-    side_in: [usize; 2],
-    /// Height and width of the output.
-    side_out: [usize; 2],
-    /// Height and width of the kernel.
-    kernel: [usize; 2],
-    stride: usize,
-    before: usize,
-    /// Whether the picture is its own unfolding: one tap, everywhere.
-    flat: bool,
-}
+/// The weights of a pass, laid out for its product.
+type Packed = Vec<f32>;
 
 impl Shape {
-    /// Of an input `[batch, channels_in, height, width]`.
-    pub fn new(
-        convolution: Convolution,
-        [batch, channels_in, height, width]: [usize; 4],
+    /// `bias` is empty or has a number a channel out.
+    pub fn output(
+        &self,
+        input: &FlexTensor,
         weight: &FlexTensor,
-    ) -> Self {
-        let Convolution { stride, before, after, .. } = convolution;
-        let [channels_out, _, rows, columns] = run::sides(weight);
-        let out = |side: usize, kernel: usize| (side + before + after - kernel) / stride + 1;
-        Self {
-            batch,
-            channels_in,
-            channels_out,
-            side_in: [height, width],
-            side_out: [out(height, rows), out(width, columns)],
-            kernel: [rows, columns],
-            stride,
-            before,
-            flat: (rows, columns, stride, before, after) == (1, 1, 1, 0, 0),
-        }
+        bias: &[f32],
+        activation: Option<Activation>,
+        kept: Option<&PackedWeight>,
+    ) -> FlexTensor {
+        let (pass, plane) = (self.forward(), self.places());
+        let finish = Finish { bias, activation };
+        let input = run::numbers(input);
+        let output = if let Some(halves) = run::halves(weight) {
+            self.output_in_bf16(&pass, input, halves, finish)
+        } else if let Some(line) = whole_vectors(&pass) {
+            self.by_pixels((&pass, line), input, weight, (self.channels_out, finish))
+        } else {
+            let panels = Panels::new(self.channels_out);
+            let pack = || -> Packed { panels::pack(weight, &pass, panels) };
+            let packed = kept.map(|kept| kept.of(weight, pack));
+            let packed =
+                packed.as_ref().map_or_else(|| Cow::Owned(pack()), |packed| Cow::Borrowed(&**packed));
+            let passes = [(&pass, &packed[..])];
+            run::filled(self.batch * self.channels_out * plane, |output| {
+                by_channels(&passes, input, panels, finish, (output, plane));
+            })
+        };
+        let [rows, columns] = self.side_out;
+        run::tensor(output, &[self.batch, self.channels_out, rows, columns])
     }
 
-    /// Taps of one channel.
-    fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
+    /// With a bias, for whoever uses it as a way forward; it is empty or has a number a channel in.
+    pub fn gradient_of_input(&self, weight: &FlexTensor, gradient: &FlexTensor, bias: &[f32]) -> FlexTensor {
+        let ((passes, reached), plane) = (self.back(), self.side_in[0] * self.side_in[1]);
+        let finish = Finish { bias, activation: None };
+        let gradient = run::numbers(gradient);
+        let of_input = if let [pass] = &passes[..]
+            && let Some(line) = whole_vectors(pass)
+        {
+            self.by_pixels((pass, line), gradient, weight, (self.channels_in, finish))
+        } else {
+            let panels = Panels::new(self.channels_in);
+            let packed: Vec<Packed> = passes.iter().map(|pass| panels::pack(weight, pass, panels)).collect();
+            let passes: Vec<_> = passes.iter().zip(packed.iter().map(|packed| &packed[..])).collect();
+            run::filled(self.batch * self.channels_in * plane, |of_input| {
+                if !reached {
+                    of_input.fill(0.0);
+                    for picture in of_input.chunks_exact_mut(self.channels_in * plane) {
+                        finish.of_planes(0, picture, plane);
+                    }
+                }
+                by_channels(&passes, gradient, panels, finish, (of_input, plane));
+            })
+        };
+        let [height, width] = self.side_in;
+        run::tensor(of_input, &[self.batch, self.channels_in, height, width])
     }
 
-    /// Pixels of a plane of the input.
-    fn pixels(&self) -> usize {
-        self.side_in[0] * self.side_in[1]
+    pub fn gradient_of_weight(&self, input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+        let (pass, places, panels) = (self.forward(), self.places(), Panels::new(self.channels_out));
+        let (input, gradient) = (run::numbers(input), run::numbers(gradient));
+        let [picture_in, picture_out] = [pass.source.picture(), self.channels_out * places];
+        let (taps, row) = (pass.steps.len(), panels.row());
+        let steps = with_rows(&pass.starts, panels.width);
+        // Some pictures are summed apart from others, which depends on sizes alone.
+        let parts = (MOST_SUMS / (taps * row).max(1)).clamp(1, PARTS);
+        let part = self.batch.div_ceil(parts);
+        let parts = input.par_chunks(part * picture_in).zip(gradient.par_chunks(part * picture_out));
+        let sums: Vec<Vec<f32>> = parts
+            .map(|(input, gradient)| {
+                let mut sums = vec![0.0; taps * row];
+                let pictures = input.chunks_exact(picture_in).zip(gradient.chunks_exact(picture_out));
+                for (input, gradient) in pictures {
+                    let (padded, rows) = (pass.source.pad(input), panels::rows_of(gradient, places, panels));
+                    sums.par_chunks_mut(taps * panels.width).enumerate().for_each(|(index, sums)| {
+                        let tasks = sums.par_chunks_mut(TAPS * panels.width).zip(pass.steps.par_chunks(TAPS));
+                        tasks.for_each(|(sums, taps)| {
+                            run::dispatch(Product {
+                                left: &padded,
+                                rows: taps,
+                                steps: &steps,
+                                right: panels.of(&rows, index),
+                                columns: panels.panel(index).columns,
+                                output: sums,
+                                pitch: panels.width,
+                                add: true,
+                            });
+                        });
+                    });
+                }
+                sums
+            })
+            .collect();
+        let total = run::total(sums);
+        let of_weight = run::filled(self.channels_out * taps, |of_weight| {
+            panels::unpack(&total, &pass, panels, of_weight);
+        });
+        let [rows, columns] = self.kernel;
+        run::tensor(of_weight, &[self.channels_out, self.channels_in, rows, columns])
     }
 
     /// Places of a plane of the output.
@@ -130,271 +190,118 @@ impl Shape {
         self.side_out[0] * self.side_out[1]
     }
 
-    /// Numbers of one picture, in and out.
-    fn picture(&self) -> [usize; 2] {
-        [self.channels_in * self.pixels(), self.channels_out * self.places()]
-    }
-
-    /// How many pictures have `columns` places together.
-    fn together(&self, columns: usize) -> usize {
-        columns.div_ceil(self.places().max(1)).min(self.batch).max(1)
-    }
-
-    /// The kernels, a row a channel out.
-    fn weight<'a>(&self, weight: &'a FlexTensor) -> Matrix<'a> {
-        let rows = self.channels_in * self.taps();
-        Matrix::new(run::numbers(weight), self.channels_out, rows, rows)
-    }
-
-    pub fn output(
+    /// Lines of places as columns, which are not laid out.
+    fn by_pixels(
         &self,
-        input: &FlexTensor,
+        (pass, line): (&Pass, usize),
+        source: &[f32],
         weight: &FlexTensor,
-        bias: &[f32],
-        activation: Option<Activation>,
-    ) -> FlexTensor {
-        let ([picture_in, picture_out], places) = (self.picture(), self.places());
-        let (together, inner) = (self.together(COLUMNS), self.channels_in * self.taps());
-        let halves = run::halves(weight).map(|halves| bf16::Left::new(halves, inner));
-        let output = run::filled(self.batch * picture_out, |output| {
-            let tasks = output
-                .par_chunks_mut(together * picture_out)
-                .zip(run::numbers(input).par_chunks(together * picture_in));
-            tasks.for_each(|(output, input)| {
-                let pictures = input.len() / picture_in;
-                let count = pictures * places;
-                let unfolded = self.unfold(input, 0..self.channels_in);
-                let product = |room: &mut [f32]| match &halves {
-                    Some(weight) => bf16::multiply(weight, &bf16::Right::new(&unfolded, count), room),
-                    None => {
-                        let columns = Matrix::new(&unfolded, inner, count, count);
-                        let room = MatrixMut::new(room, self.channels_out, count, count);
-                        multiply(self.weight(weight), columns, room, 1.0);
+        (channels, finish): (usize, Finish<'_>),
+    ) -> Vec<f32> {
+        let (plane, picture) = (pass.pixels.len(), pass.source.picture());
+        let rows: Vec<usize> = (0..channels).map(|channel| channel * pass.column).collect();
+        let steps: Vec<_> =
+            pass.weights.iter().zip(&pass.steps).map(|(left, right)| [*left, *right]).collect();
+        let weight = run::numbers(weight);
+        run::filled(self.batch * channels * plane, |result| {
+            let tasks = result.par_chunks_mut(channels * plane).zip(source.par_chunks(picture));
+            tasks.for_each(|(result, source)| {
+                let padded = pass.source.pad(source);
+                let shares = result.par_chunks_mut(TAPS * plane).zip(rows.par_chunks(TAPS)).enumerate();
+                shares.for_each(|(index, (result, rows))| {
+                    for (starts, pixels) in pass.starts.chunks(line).zip(pass.pixels.chunks(line)) {
+                        run::dispatch(Product {
+                            left: weight,
+                            rows,
+                            steps: &steps,
+                            right: &padded[starts[0]..],
+                            columns: line,
+                            output: &mut result[pixels[0]..],
+                            pitch: plane,
+                            add: false,
+                        });
                     }
-                };
-                if pictures == 1 {
-                    product(output);
-                } else {
-                    let products = run::filled(self.channels_out * count, product);
-                    swap(&products, [self.channels_out, pictures], output);
-                }
-                if !bias.is_empty() || activation.is_some() {
-                    run::dispatch(Finish { output, places, bias, activation });
-                }
+                    finish.of_planes(index * TAPS, result, plane);
+                });
             });
-        });
-        let [rows, columns] = self.side_out;
-        run::tensor(output, &[self.batch, self.channels_out, rows, columns])
-    }
-
-    pub fn gradient_of_input(&self, weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-        let ([picture_in, picture_out], places) = (self.picture(), self.places());
-        let (together, weight) = (self.together(COLUMNS), self.weight(weight).transposed());
-        let rows = self.channels_in * self.taps();
-        let of_input = run::filled(self.batch * picture_in, |of_input| {
-            let tasks = of_input
-                .par_chunks_mut(together * picture_in)
-                .zip(run::numbers(gradient).par_chunks(together * picture_out));
-            tasks.for_each(|(of_input, gradient)| {
-                let pictures = gradient.len() / picture_out;
-                let count = pictures * places;
-                let gradient = swapped(gradient, [pictures, self.channels_out]);
-                let gradient = Matrix::new(&gradient, self.channels_out, count, count);
-                let product = |room: &mut [f32]| {
-                    multiply(weight, gradient, MatrixMut::new(room, rows, count, count), 1.0);
-                };
-                if self.flat && pictures == 1 {
-                    product(of_input);
-                } else {
-                    self.fold(&run::filled(rows * count, product), of_input);
-                }
-            });
-        });
-        let [height, width] = self.side_in;
-        run::tensor(of_input, &[self.batch, self.channels_in, height, width])
-    }
-
-    pub fn gradient_of_weight(&self, input: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-        let ([picture_in, picture_out], places) = (self.picture(), self.places());
-        let (input, gradient) = (run::numbers(input), run::numbers(gradient));
-        let (together, rows) = (self.together(COLUMNS), self.channels_in * self.taps());
-        let weights = self.channels_out * rows;
-        // A task sums over a part of the batch, for a share of the channels in, and the parts are added up in their
-        // order. How many there are depends on sizes alone.
-        let part = self.batch.div_ceil((MOST_SUMS / weights.max(1)).clamp(1, PARTS));
-        let share = (UNFOLDED / (together * places).max(1)).max(FEW_ROWS).div_ceil(self.taps());
-        let share = share.min(self.channels_in).max(1);
-        let shares: Vec<Range<usize>> = (0..self.channels_in)
-            .step_by(share)
-            .map(|first| first..(first + share).min(self.channels_in))
-            .collect();
-        let parts: Vec<_> =
-            input.chunks(part * picture_in).zip(gradient.chunks(part * picture_out)).collect();
-        let tasks = (0..parts.len() * shares.len()).into_par_iter();
-        let sums: Vec<Vec<f32>> = tasks
-            .map(|task| {
-                let ((input, gradient), channels) =
-                    (parts[task / shares.len()], &shares[task % shares.len()]);
-                let rows = channels.len() * self.taps();
-                let mut sums = vec![0.0; self.channels_out * rows];
-                let groups = input.chunks(together * picture_in).zip(gradient.chunks(together * picture_out));
-                for (input, gradient) in groups {
-                    let pictures = input.len() / picture_in;
-                    let count = pictures * places;
-                    let gradient = swapped(gradient, [pictures, self.channels_out]);
-                    let gradient = Matrix::new(&gradient, self.channels_out, count, count);
-                    let unfolded = self.unfold(input, channels.clone());
-                    let columns = Matrix::new(&unfolded, rows, count, count).transposed();
-                    multiply_add(gradient, columns, MatrixMut::new(&mut sums, self.channels_out, rows, rows));
-                }
-                sums
-            })
-            .collect();
-        let of_weight = run::filled(weights, |of_weight| {
-            let per_task = run::pieces_a_task(rows * parts.len());
-            let channels_out = of_weight.par_chunks_mut(rows).enumerate().with_min_len(per_task);
-            channels_out.for_each(|(channel_out, line)| {
-                for (index, channels) in shares.iter().enumerate() {
-                    let line = &mut line[channels.start * self.taps()..channels.end * self.taps()];
-                    let range = channel_out * line.len()..(channel_out + 1) * line.len();
-                    line.fill(0.0);
-                    for sums in sums.iter().skip(index).step_by(shares.len()) {
-                        for (total, number) in line.iter_mut().zip(&sums[range.clone()]) {
-                            *total += number;
-                        }
-                    }
-                }
-            });
-        });
-        let [kernel_rows, columns] = self.kernel;
-        run::tensor(of_weight, &[self.channels_out, self.channels_in, kernel_rows, columns])
-    }
-
-    /// Some channels of some pictures: `[channel][tap][picture][place]`.
-    fn unfold<'a>(&self, pictures: &'a [f32], channels: Range<usize>) -> Cow<'a, [f32]> {
-        let (pixels, places, taps) = (self.pixels(), self.places(), self.taps());
-        let count = pictures.len() / (self.channels_in * pixels);
-        if self.flat && count == 1 {
-            return Cow::Borrowed(&pictures[channels.start * pixels..channels.end * pixels]);
-        }
-        Cow::Owned(run::filled(channels.len() * taps * count * places, |unfolded| {
-            for (row, line) in unfolded.chunks_exact_mut(count * places).enumerate() {
-                let (channel, tap) = (channels.start + row / taps, row % taps);
-                for (picture, line) in line.chunks_exact_mut(places).enumerate() {
-                    let plane = &pictures[(picture * self.channels_in + channel) * pixels..][..pixels];
-                    if !self.flat {
-                        line.fill(0.0);
-                    }
-                    for Run { place, pixel, length } in self.runs(tap) {
-                        let line = &mut line[place..place + length];
-                        match self.stride {
-                            1 => line.copy_from_slice(&plane[pixel..pixel + length]),
-                            stride => {
-                                for (to, from) in line.iter_mut().zip(plane[pixel..].iter().step_by(stride)) {
-                                    *to = *from;
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }))
-    }
-
-    /// The adjoint of [`unfold`](Self::unfold) for all channels: each pixel is the sum of the places that it went to.
-    fn fold(&self, unfolded: &[f32], pictures: &mut [f32]) {
-        let (pixels, places, taps) = (self.pixels(), self.places(), self.taps());
-        let count = pictures.len() / (self.channels_in * pixels);
-        pictures.fill(0.0);
-        for (row, line) in unfolded.chunks_exact(count * places).enumerate() {
-            let (channel, tap) = (row / taps, row % taps);
-            for (picture, line) in line.chunks_exact(places).enumerate() {
-                let plane = &mut pictures[(picture * self.channels_in + channel) * pixels..][..pixels];
-                for Run { place, pixel, length } in self.runs(tap) {
-                    let to = plane[pixel..].iter_mut().step_by(self.stride);
-                    for (to, from) in to.zip(&line[place..place + length]) {
-                        *to += from;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Where a tap meets the picture.
-    fn runs(self, tap: usize) -> impl Iterator<Item = Run> {
-        let [down, right] = [tap / self.kernel[1], tap % self.kernel[1]];
-        let [_, width] = self.side_in;
-        let [rows, columns] = [0, 1].map(|side| self.inside(side, [down, right][side]));
-        let rows = if columns.is_empty() { 0..0 } else { rows };
-        rows.map(move |row| {
-            let (y, x) = (row * self.stride + down, columns.start * self.stride + right);
-            Run {
-                place: row * self.side_out[1] + columns.start,
-                pixel: (y - self.before) * width + x - self.before,
-                length: columns.len(),
-            }
         })
     }
 
-    /// The rows (side 0) or columns (side 1) of the output at which a tap this far in lies in the picture.
-    fn inside(&self, side: usize, tap: usize) -> Range<usize> {
-        let end = (self.side_in[side] + self.before).saturating_sub(tap).div_ceil(self.stride);
-        let end = end.min(self.side_out[side]);
-        let start = self.before.saturating_sub(tap).div_ceil(self.stride);
-        start.min(end)..end
+    fn output_in_bf16(
+        &self,
+        pass: &Pass,
+        source: &[f32],
+        weight: &[half::bf16],
+        finish: Finish<'_>,
+    ) -> Vec<f32> {
+        let (places, picture) = (self.places(), pass.source.picture());
+        let weight = bf16::Left::new(weight, pass.steps.len());
+        run::filled(self.batch * self.channels_out * places, |output| {
+            let tasks = output.par_chunks_mut(self.channels_out * places).zip(source.par_chunks(picture));
+            tasks.for_each(|(output, source)| {
+                let padded = pass.source.pad(source);
+                let mut columns = Vec::with_capacity(pass.steps.len() * places);
+                for step in &pass.steps {
+                    columns.extend(pass.starts.iter().map(|row| padded[row + step]));
+                }
+                bf16::multiply(&weight, &bf16::Right::new(&columns, places), output);
+                finish.of_planes(0, output, places);
+            });
+        })
     }
 }
 
-/// Adds a bias to each plane, if there is one, and bends what comes out.
-pub(super) struct Finish<'a> {
-    pub output: &'a mut [f32],
-    pub places: usize,
-    pub bias: &'a [f32],
-    pub activation: Option<Activation>,
+/// The places that lie side by side, if they fill vectors.
+fn whole_vectors(pass: &Pass) -> Option<usize> {
+    pass.line.filter(|line| line.is_multiple_of(run::lanes()))
 }
 
-impl WithSimd for Finish<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { output, places, bias, activation } = self;
-        for (plane, values) in output.chunks_exact_mut(places).enumerate() {
-            let bias = if bias.is_empty() { 0.0 } else { bias[plane % bias.len()] };
-            let bias = Lanes::splat(simd, bias);
-            update(
-                simd,
-                values,
-                [],
-                #[inline(always)]
-                |value, []| match activation {
-                    Some(activation) => activation.value(value + bias),
-                    None => value + bias,
-                },
-            );
-        }
-    }
+/// Steps on the left, each a row of so many numbers further on the right.
+fn with_rows(steps: &[usize], row: usize) -> Vec<[usize; 2]> {
+    steps.iter().enumerate().map(|(index, step)| [*step, index * row]).collect()
 }
 
-/// Places in a row of the output, and the pixels, a stride apart, that a tap meets there.
-struct Run {
-    place: usize,
-    pixel: usize,
-    length: usize,
-}
-
-/// `[first][second][...]` to `[second][first][...]`.
-fn swap(numbers: &[f32], [first, second]: [usize; 2], swapped: &mut [f32]) {
-    let length = numbers.len() / (first * second).max(1);
-    for (index, line) in numbers.chunks_exact(length.max(1)).enumerate() {
-        let (outer, inner) = (index / second, index % second);
-        swapped[(inner * first + outer) * length..][..length].copy_from_slice(line);
-    }
-}
-
-/// As [`swap`], which changes nothing where there is but one.
-fn swapped(numbers: &[f32], sides: [usize; 2]) -> Cow<'_, [f32]> {
-    if sides.contains(&1) {
-        return Cow::Borrowed(numbers);
-    }
-    Cow::Owned(run::filled(numbers.len(), |room| swap(numbers, sides, room)))
+/// Passes from the same source, one picture at a time, with weights laid out for each.
+fn by_channels(
+    passes: &[(&Pass, &[f32])],
+    source: &[f32],
+    panels: Panels,
+    finish: Finish<'_>,
+    (result, plane): (&mut [f32], usize),
+) {
+    let Some(padding) = passes.first().map(|(pass, _)| pass.source) else { return };
+    let steps: Vec<_> = passes.iter().map(|(pass, _)| with_rows(&pass.steps, panels.width)).collect();
+    let tasks = result.par_chunks_mut(panels.channels * plane).zip(source.par_chunks(padding.picture()));
+    tasks.for_each(|(result, source)| {
+        let padded = padding.pad(source);
+        result.par_chunks_mut(panels.width * plane).enumerate().for_each(|(index, planes)| {
+            let Panel { first, channels, columns } = panels.panel(index);
+            let mut room = vec![0.0; PLACES * panels.width];
+            for ((pass, packed), steps) in passes.iter().zip(&steps) {
+                for (starts, pixels) in pass.starts.chunks(PLACES).zip(pass.pixels.chunks(PLACES)) {
+                    let made = &mut room[..starts.len() * panels.width];
+                    run::dispatch(Product {
+                        left: &padded,
+                        rows: starts,
+                        steps,
+                        right: panels.of(packed, index),
+                        columns,
+                        output: made,
+                        pitch: panels.width,
+                        add: false,
+                    });
+                    run::dispatch(Put {
+                        rows: made,
+                        width: panels.width,
+                        columns,
+                        pixels,
+                        bias: finish.bias(first, channels),
+                        activation: finish.activation,
+                        planes,
+                        plane,
+                    });
+                }
+            }
+        });
+    });
 }

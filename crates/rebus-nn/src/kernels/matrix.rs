@@ -72,15 +72,7 @@ fn check(numbers: usize, rows: usize, columns: usize, row_stride: usize) {
 /// # Panics
 /// The shapes do not fit.
 pub(super) fn multiply(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMut<'_>, scale: f32) {
-    multiply_on(gemm::Parallelism::None, left, right, output, scale, false);
-}
-
-/// `output += left right`, on this thread.
-///
-/// # Panics
-/// The shapes do not fit.
-pub(super) fn multiply_add(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMut<'_>) {
-    multiply_on(gemm::Parallelism::None, left, right, output, 1.0, true);
+    multiply_on(gemm::Parallelism::None, left, right, output, scale);
 }
 
 /// `output = left right`, on all threads where it is large enough.
@@ -90,7 +82,7 @@ pub(super) fn multiply_add(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMu
 pub(super) fn multiply_large(left: Matrix<'_>, right: Matrix<'_>, output: MatrixMut<'_>) {
     let large = left.rows * left.columns * right.columns >= 64 * 64 * 64;
     let threads = if large { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    multiply_on(threads, left, right, output, 1.0, false);
+    multiply_on(threads, left, right, output, 1.0);
 }
 
 fn multiply_on(
@@ -99,7 +91,6 @@ fn multiply_on(
     right: Matrix<'_>,
     output: MatrixMut<'_>,
     scale: f32,
-    add: bool,
 ) {
     let fits = (left.rows, right.columns, left.columns) == (output.rows, output.columns, right.rows);
     let [m, k, l, n] = [left.rows, left.columns, right.rows, right.columns];
@@ -114,7 +105,7 @@ fn multiply_on(
             output.numbers.as_mut_ptr(),
             1,
             output.row_stride as isize,
-            add,
+            false,
             left.numbers.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,

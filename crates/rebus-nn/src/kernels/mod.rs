@@ -19,6 +19,8 @@ mod activation;
 #[cfg(feature = "cpu")]
 mod adamw;
 #[cfg(feature = "cpu")]
+mod add;
+#[cfg(feature = "cpu")]
 mod affine;
 #[cfg(feature = "cpu")]
 mod attention;
@@ -33,11 +35,17 @@ mod conv_transpose;
 #[cfg(feature = "cpu")]
 mod convolution;
 #[cfg(feature = "cpu")]
+mod convolution_plan;
+#[cfg(feature = "cpu")]
+mod finish;
+#[cfg(feature = "cpu")]
 mod gated_add;
 #[cfg(feature = "cpu")]
 mod group_norm;
 #[cfg(feature = "cpu")]
 mod guarded;
+#[cfg(feature = "cpu")]
+mod indirect;
 #[cfg(feature = "cpu")]
 mod lanes;
 #[cfg(feature = "cpu")]
@@ -50,6 +58,8 @@ mod matrix;
 mod memory;
 #[cfg(feature = "cpu")]
 mod op;
+#[cfg(feature = "cpu")]
+mod panels;
 #[cfg(feature = "cpu")]
 mod resample;
 #[cfg(feature = "cpu")]
@@ -181,6 +191,15 @@ pub fn softmax<const D: usize>(input: Tensor<D>) -> Tensor<D> {
         return softmax::softmax(rows_of(input)).reshape(shape);
     }
     plain::softmax(input)
+}
+
+/// The sum of two tensors of one shape.
+pub fn add<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&left) && run::takes(&right) {
+        return add::add(left, right);
+    }
+    plain::add(left, right)
 }
 
 /// `line + gate * branch`: two `[batch, length, width]` and a gate for each sample, `[batch, width]`.

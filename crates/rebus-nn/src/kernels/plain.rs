@@ -72,6 +72,11 @@ pub fn softmax<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     activation::softmax(input, D - 1)
 }
 
+/// As [`super::add`].
+pub fn add<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
+    left + right
+}
+
 /// As [`super::gated_add`].
 pub fn gated_add(line: Tensor<3>, branch: Tensor<3>, gate: Tensor<2>) -> Tensor<3> {
     line + branch * gate.unsqueeze_dim(1)

@@ -14,11 +14,12 @@ use burn::{
 };
 use half::bf16;
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::{lanes::Lanes, rows};
 
 /// Below this many numbers, waking other threads costs more than they save.
-const WORTH_A_THREAD: usize = 16 * 1024;
+pub(super) const WORTH_A_THREAD: usize = 16 * 1024;
 
 /// Whether kernels serve this device.
 pub(super) fn serves(device: &Device) -> bool {
@@ -155,6 +156,20 @@ pub(super) fn sum_of_chunks(chunks: &[f32], length: usize) -> Vec<f32> {
     total
 }
 
+/// Rows of one length added up, in their order.
+pub(super) fn total(rows: Vec<Vec<f32>>) -> Vec<f32> {
+    let mut rows = rows.into_iter();
+    let mut total = rows.next().unwrap_or_default();
+    let rest: Vec<_> = rows.collect();
+    total.par_chunks_mut(WORTH_A_THREAD).enumerate().for_each(|(index, total)| {
+        for row in &rest {
+            let row = &row[index * WORTH_A_THREAD..][..total.len()];
+            total.iter_mut().zip(row).for_each(|(total, number)| *total += number);
+        }
+    });
+    total
+}
+
 /// A formula from one number to one, lane by lane.
 pub(super) trait Formula<const N: usize>: Copy + Sync {
     fn apply<S: Simd>(self, inputs: [Lanes<S>; N]) -> Lanes<S>;
@@ -162,7 +177,6 @@ pub(super) trait Formula<const N: usize>: Copy + Sync {
 
 /// The formula for each place of `N` tensors of the same shape.
 pub(super) fn each<const N: usize, F: Formula<N>>(formula: F, inputs: [&[f32]; N]) -> Vec<f32> {
-    use rayon::prelude::*;
     let length = inputs[0].len();
     assert!(inputs.iter().all(|input| input.len() == length), "tensors of different shapes");
     let run = |start: usize, output: &mut [f32]| {

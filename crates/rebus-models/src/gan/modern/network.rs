@@ -6,7 +6,7 @@ use burn::{
 };
 use rebus_nn::{
     Conv2d, Init, Linear,
-    kernels::{Activation, leaky_relu},
+    kernels::{self, Activation, leaky_relu},
     resample,
 };
 
@@ -186,6 +186,6 @@ impl ResidualBlock {
             }
             _ => self.first.activated(h, Activation::Leaky(SLOPE as f32)),
         }; // [b, w, h, w]
-        x + self.second.forward(h)
+        kernels::add(x, self.second.forward(h))
     }
 }
