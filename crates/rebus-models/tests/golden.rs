@@ -9,6 +9,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use rebus_models::{
+    classifier::cross_entropy,
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowNetwork},
     gan::{
@@ -18,7 +19,7 @@ use rebus_models::{
         modern::{self, Drawn, Judged, ModernConfig, ModernObjectiveConfig},
     },
     modality::TextTokens,
-    picture::PictureConfig,
+    picture::{PictureConfig, PictureTower},
     text::{TextConfig, TextEncoder},
     vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},
     weights,
@@ -226,6 +227,19 @@ fn the_two_towers() {
         golden.check_step(name, loss, &network, "");
     }
     golden.report("two towers");
+}
+
+#[test]
+fn the_classifier() {
+    let mut golden = Golden::read("classifier");
+    let config = PictureConfig { widths: vec![8, 12], blocks: 2, groups: 4 };
+    let network = golden.fill(PictureTower::new(&config, 3, 5, &mut Init::empty(&golden.device)), "network.");
+    let logits = network.forward(golden.tensor("pictures"));
+    golden.check("logits", logits.clone());
+    let classes = Tensor::<2, Int>::from_data(golden.data("classes").clone(), &golden.device);
+    let loss = cross_entropy(logits, classes, golden.tensor("counts"), 0.1);
+    golden.check_step("step", loss, &network, "network.");
+    golden.report("classifier");
 }
 
 fn classic(file: &str, preset: Preset, side: usize) {

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test that fails is the test that fails")]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rebus::{
     data::{self, Collection, DataConfig, Pictures, config::ImageSize, fit::Fitter, picture, split},
@@ -80,8 +85,8 @@ impl Generate for Fake {
     }
 }
 
-/// The report of a fake generator on the fixture.
-fn measured(kind: Kind, collection: &dyn Collection, extractor: &Extractor) -> Report {
+/// The report of a fake generator on the fixture; what was seen of that is kept in a folder, if there is one.
+fn measured(kind: Kind, collection: &dyn Collection, extractor: &Extractor, cache: Option<&Path>) -> Report {
     let config =
         DataConfig { image_size: ImageSize::Square(32), validation_fraction: 0.3, ..DataConfig::default() };
     let fitter = Fitter::new(&config).unwrap();
@@ -101,7 +106,18 @@ fn measured(kind: Kind, collection: &dyn Collection, extractor: &Extractor) -> R
     let fake = Fake { kind, info, pictures: (0..collection.len()).map(read).collect(), training };
     let rulers = Rulers { extractor, encoder: extractor, judge: None };
     let source = Source::Model(&fake);
-    evaluate("fake", source, collection, rulers, &Evaluation::new(config), &mut NoObserver).unwrap().report
+    let mut settings = Evaluation::new(config);
+    settings.cache = cache.map(Path::to_path_buf);
+    evaluate("fake", source, collection, rulers, &settings, &mut NoObserver).unwrap().report
+}
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/emoji200")
+}
+
+fn ruler() -> Extractor {
+    let encoder = rebus::default_encoder(&rebus::device("cpu").unwrap()).unwrap();
+    Extractor::new("the encoder that ships", Arc::clone(&encoder)).unwrap()
 }
 
 fn held_out(report: &Report) -> &SetReport {
@@ -111,11 +127,9 @@ fn held_out(report: &Report) -> &SetReport {
 
 #[test]
 fn what_is_broken_is_exposed() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/emoji200");
-    let collection = data::open(&fixture, &Default::default()).unwrap();
-    let encoder = rebus::default_encoder(&rebus::device("cpu").unwrap()).unwrap();
-    let extractor = Extractor::new("the encoder that ships", Arc::clone(&encoder)).unwrap();
-    let report = |kind| measured(kind, &*collection, &extractor);
+    let collection = data::open(&fixture(), &Default::default()).unwrap();
+    let extractor = ruler();
+    let report = |kind| measured(kind, &*collection, &extractor, None);
 
     // A perfect model gets the floor itself, and ranks first.
     let perfect = report(Kind::Perfect);
@@ -149,4 +163,49 @@ fn what_is_broken_is_exposed() {
     assert!(found.memorised_by_features.near_copies > 0.9, "{:?}", found.memorised_by_features);
     assert!(best.memorised_by_pixels.near_copies < 0.1, "{:?}", best.memorised_by_pixels);
     assert!(found.retrieval.unwrap().text_to_picture.unwrap().at_1 < 0.2, "and go with no caption");
+}
+
+#[test]
+fn what_was_seen_is_kept_until_a_picture_changes() {
+    let (copy, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for entry in fs::read_dir(fixture()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let extractor = ruler();
+    let measure = |cache: Option<&Path>| {
+        let collection = data::open(copy.path(), &Default::default()).unwrap();
+        let report = measured(Kind::Copies, &*collection, &extractor, cache);
+        serde_json::to_value(&report.sets).unwrap()
+    };
+    let kept = || {
+        fs::read_dir(cache.path())
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.file_name(), entry.metadata().unwrap().modified().unwrap())
+            })
+            .collect::<BTreeSet<_>>()
+    };
+    let first = measure(Some(cache.path()));
+    let seen = kept();
+    assert!(!seen.is_empty());
+    assert_eq!(measure(Some(cache.path())), first, "what was kept is what was seen");
+    assert_eq!(kept(), seen, "and is written once");
+    assert_eq!(measure(None), first);
+
+    // The places of some pictures are taken by another with as many bytes: decoders do not mind what stands behind its end.
+    let mut pictures: Vec<PathBuf> =
+        fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pictures.retain(|path| path.extension().is_some_and(|kind| kind == "png"));
+    pictures.sort_by_key(|path| (fs::metadata(path).unwrap().len(), path.clone()));
+    let other = fs::read(&pictures[0]).unwrap();
+    for path in &pictures[180..] {
+        let mut other = other.clone();
+        other.resize(fs::read(path).unwrap().len(), 0);
+        fs::write(path, other).unwrap();
+    }
+    let changed = measure(Some(cache.path()));
+    assert!(changed != first && kept().len() > seen.len());
+    assert_eq!(measure(None), changed);
 }

@@ -14,9 +14,10 @@ const LONG_ENOUGH: usize = 4;
 /// Keywords that stand for a caption.
 const KEYWORDS: usize = 2;
 
-/// Sets of up to `count` captions each, of records chosen by `seed`: `plain` (as they are), `typos`, `synonyms` (by the collection's
-/// first list of keywords, without the caption's own words), `word order`, and `other language` (by the column that is called
-/// as the caption's with more behind it, such as `text_zh`). A set for which the collection has nothing is left out.
+/// Sets of up to `count` captions each, of the same records, chosen by `seed`: `plain` (as they are), `typos`, `synonyms` (by the
+/// collection's first list of keywords, without the caption's own words), `word order`, and `other language` (by the column that is
+/// called as the caption's with more behind it, such as `text_zh`). A set that most records have nothing for is left out, and
+/// of the others each record has one, so that whatever differs between two sets lies in how the captions are said.
 ///
 /// # Errors
 /// A collection without captions.
@@ -38,15 +39,9 @@ pub fn perturbed(
         .find(|known| known.kind == ColumnKind::Text && known.name.starts_with(&format!("{column}_")));
     let mut order = records.to_vec();
     shuffle(&mut stream(seed, Purpose::Order, 0, 0), &mut order);
-    let mut sets: Vec<SplitSet> = ["plain", "typos", "synonyms", "word order", "other language"]
-        .map(|name| SplitSet { name: name.to_string(), captions: vec![] })
-        .into();
-    for number in order {
-        if sets.iter().all(|set| set.captions.len() == count) {
-            break;
-        }
-        let Ok(record) = collection.captions(number) else { continue };
-        let Some(caption) = record.text(column).filter(|caption| !caption.is_empty()) else { continue };
+    let said = order.into_iter().filter_map(|number| {
+        let record = collection.captions(number).ok()?;
+        let caption = record.text(column).filter(|caption| !caption.is_empty())?;
         let mut generator = stream(seed, Purpose::Caption, 0, number as u64);
         let said = [
             Some(caption.clone()),
@@ -55,14 +50,27 @@ pub fn perturbed(
             reordered(&caption, &mut generator),
             other.and_then(|other| record.text(&other.name)),
         ];
-        for (set, said) in sets.iter_mut().zip(said) {
-            if let Some(caption) = said.filter(|_| set.captions.len() < count) {
-                set.captions.push(SplitCaption { key: record.key.clone(), caption });
-            }
-        }
-    }
-    sets.retain(|set| !set.captions.is_empty());
-    Ok(sets)
+        Some((record.key, said))
+    });
+    let said: Vec<_> = said.collect();
+    let common = |set: usize| 2 * said.iter().filter(|(_, said)| said[set].is_some()).count() > said.len();
+    let sets = ["plain", "typos", "synonyms", "word order", "other language"];
+    let sets: Vec<_> = sets.into_iter().enumerate().filter(|(set, _)| common(*set)).collect();
+    let whole = |(_, said): &&(String, _)| -> bool {
+        let said: &[Option<String>; 5] = said;
+        sets.iter().all(|(set, _)| said[*set].is_some())
+    };
+    let chosen: Vec<_> = said.iter().filter(whole).take(count).collect();
+    let captions = |set: usize| {
+        chosen.iter().filter_map(move |(key, said)| {
+            Some(SplitCaption { key: key.clone(), caption: said[set].clone()? })
+        })
+    };
+    let sets = sets
+        .iter()
+        .map(|(set, name)| SplitSet { name: (*name).to_string(), captions: captions(*set).collect() })
+        .filter(|set| !set.captions.is_empty());
+    Ok(sets.collect())
 }
 
 /// One letter of a word left out, doubled, or changed with its neighbour. `None` where every word is short.

@@ -149,22 +149,37 @@ fn captions_are_said_in_other_ways() {
             ("text_zh", text("红苹果")),
         ],
         &[("text", text("sun")), ("words", list(&["sun"])), ("text_zh", text("太阳"))],
+        &[
+            ("text", text("green pear")),
+            ("words", list(&["pears", "food", "tree"])),
+            ("text_zh", text("绿梨")),
+        ],
     ]);
-    let sets = perturbed(&memory, &[0, 1], 10, 3).unwrap();
+    let sets = perturbed(&memory, &[0, 1, 2], 10, 3).unwrap();
     let of = |name: &str| {
         let set = sets.iter().find(|set| set.name == name).unwrap();
-        let mut captions: Vec<&str> = set.captions.iter().map(|entry| entry.caption.as_str()).collect();
+        let mut captions: Vec<_> =
+            set.captions.iter().map(|entry| (entry.key.as_str(), entry.caption.as_str())).collect();
         captions.sort_unstable();
         captions
     };
-    assert_eq!(of("plain"), ["red apple", "sun"]);
-    assert_eq!(of("synonyms"), ["fruit food"]);
-    assert_eq!(of("word order"), ["apple red"]);
-    assert_eq!(of("other language"), ["太阳", "红苹果"]);
+    // There are no two ways to put one word, so the sun is in no set.
+    let key = |record: usize| memory.captions(record).unwrap().key;
+    let (apple, pear) = (key(0), key(2));
+    assert_eq!(of("plain"), [(&*apple, "red apple"), (&*pear, "green pear")]);
+    assert_eq!(of("synonyms"), [(&*apple, "fruit food"), (&*pear, "food tree")]);
+    assert_eq!(of("word order"), [(&*apple, "apple red"), (&*pear, "pear green")]);
+    assert_eq!(of("other language"), [(&*apple, "红苹果"), (&*pear, "绿梨")]);
     let typos = of("typos");
-    assert!(typos.len() == 1 && typos[0] != "red apple" && typos[0].starts_with("red a"), "{typos:?}");
-    let lengths = typos[0].chars().count();
+    assert!(typos.len() == 2 && typos[0].1 != "red apple" && typos[0].1.starts_with('r'), "{typos:?}");
+    let lengths = typos[0].1.chars().count();
     assert!((8..=10).contains(&lengths), "{typos:?}");
+
+    // What most have nothing for is left out, and keeps nobody away.
+    let few = perturbed(&memory, &[0, 1], 10, 3).unwrap();
+    let names: Vec<&str> = few.iter().map(|set| set.name.as_str()).collect();
+    assert_eq!(names, ["plain", "other language"]);
+    assert_eq!(few[0].captions.len(), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod objective;
 
 pub use classify::ClassifierModel;
 pub use config::{ClassifierConfig, ClassifierObjectiveConfig};
-pub use objective::ClassifierObjective;
+pub use objective::{ClassifierObjective, cross_entropy};
 
 use std::sync::Arc;
 

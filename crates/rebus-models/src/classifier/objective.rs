@@ -68,14 +68,25 @@ impl ClassifierObjective {
         let counts = Tensor::<2>::from_data(TensorData::new(counts, column), device); // [b, 1]
 
         let logits = network.forward(modality::to_tensor(batch.pictures("image")?, device)); // [b, classes]
-        let likeliest = logits.clone().argmax(1); // [b, 1]
-        let log_shares = log_softmax(logits, 1);
-        let right = log_shares.clone().gather(1, own.clone()); // [b, 1]
-        let even = log_shares.mean_dim(1); // [b, 1]
-        let loss = -(right * (1.0 - smoothing) + even * smoothing) * counts.clone();
-        let wrong = likeliest.not_equal(own).float() * counts;
-        Ok((loss.sum() / known, scalar(&wrong.sum()) / known))
+        let wrong = logits.clone().argmax(1).not_equal(own.clone()).float() * counts.clone(); // [b, 1]
+        let loss = cross_entropy(logits, own, counts, smoothing);
+        Ok((loss, scalar(&wrong.sum()) / known))
     }
+}
+
+/// The mean over the pictures that count of `-sum(q log p)`, where `q` gives a picture's own class `1 - smoothing` and spreads the rest
+/// over all (Szegedy et al. 2016, section 7): logits `[batch, classes]`, classes and counts of 0 or 1 `[batch, 1]`.
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    classes: Tensor<2, Int>,
+    counts: Tensor<2>,
+    smoothing: f64,
+) -> Tensor<1> {
+    let log_shares = log_softmax(logits, 1);
+    let own = log_shares.clone().gather(1, classes); // [b, 1]
+    let even = log_shares.mean_dim(1); // [b, 1]
+    let count = counts.clone().sum().clamp_min(1.0);
+    -((own * (1.0 - smoothing) + even * smoothing) * counts).sum() / count
 }
 
 impl Objective for ClassifierObjective {
