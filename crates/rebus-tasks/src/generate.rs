@@ -21,6 +21,8 @@ pub struct GenerateTask {
     pub seed: u64,
     /// How closely to follow the prompt; the model's own choice by default.
     pub guidance_scale: Option<f32>,
+    /// The times, from 0 (picture) to 1 (noise), between which the prompt is followed so closely; always by default.
+    pub guidance_interval: Option<[f64; 2]>,
     /// How many steps to take; the model's own choice by default.
     pub num_inference_steps: Option<usize>,
     /// How a step is taken.
@@ -87,6 +89,7 @@ pub fn generate(
             }
         }
         request.guidance_scale = task.guidance_scale;
+        request.guidance_interval = task.guidance_interval;
         request.num_inference_steps = task.num_inference_steps;
         request.sampler = task.sampler.unwrap_or_default();
         (request.height, request.width) = (task.height, task.width);
@@ -116,6 +119,7 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskE
     unless(options.prompt, task.prompts.iter().any(|prompt| !prompt.is_empty()), "a prompt");
     unless(options.guidance, task.negative_prompt.is_some(), "a negative prompt");
     unless(options.guidance, task.guidance_scale.is_some(), "a guidance scale");
+    unless(options.guidance && options.steps, task.guidance_interval.is_some(), "a guidance interval");
     unless(options.steps, task.num_inference_steps.is_some(), "a number of steps");
     unless(options.steps, task.sampler.is_some(), "a sampler");
     unless(options.size, task.height.is_some() || task.width.is_some(), "a size");

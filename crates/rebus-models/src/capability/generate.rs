@@ -34,6 +34,8 @@ pub struct GenerateRequest {
     pub negative: Option<Condition>,
     /// How far to go from the negative condition towards the condition; 1 is no guidance (Ho and Salimans 2022).
     pub guidance_scale: Option<f32>,
+    /// The times, from 0 (picture) to 1 (noise), between which there is guidance; always by default (Kynkäänniemi et al. 2024).
+    pub guidance_interval: Option<[f64; 2]>,
     /// How many steps to take.
     pub num_inference_steps: Option<usize>,
     /// How a step is taken.

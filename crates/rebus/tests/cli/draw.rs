@@ -50,6 +50,29 @@ fn generate_says_what_it_drew_as_json_and_on_a_sheet() {
 }
 
 #[test]
+fn samplers_and_guidance_change_what_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |name: &str, more: &[&str]| {
+        let file = format!("{name}.png");
+        let args = ["generate", "sun", "--seed", "3", "--steps", "3", "-o", file.as_str()];
+        done(folder.path(), &[&args, more].concat());
+        fs::read(folder.path().join(file)).unwrap()
+    };
+    let mut drawn = vec![];
+    for sampler in ["euler", "heun", "midpoint", "multistep"] {
+        drawn.push(draw(sampler, &["--sampler", sampler]));
+    }
+    drawn.push(draw("late", &["--guidance-interval", "0", "0.5"]));
+    assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len(), "all differ");
+    assert_eq!(draw("usual", &[]), drawn[0]);
+    assert_eq!(draw("always", &["--guidance-interval", "0", "1"]), drawn[0]);
+    assert_eq!(
+        draw("never", &["--guidance-interval", "0.9", "0.95"]),
+        draw("unguided", &["--guidance-scale", "1"])
+    );
+}
+
+#[test]
 fn prompts_come_from_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("prompts.txt"), "sun\n\n火山\n").unwrap();
