@@ -48,6 +48,7 @@ with_torch()
 sys.path.insert(0, str(GOLDEN))
 
 import flow  # noqa: E402
+import flow_transformer  # noqa: E402
 import gan_classic  # noqa: E402
 import gan_modern  # noqa: E402
 import torch  # noqa: E402
@@ -240,17 +241,23 @@ def in_layout(weights, layout):
     return weights
 
 
-def flow_step(layout, wrap):
+def flow_step(layout, wrap, network=flow.network):
     flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
 
     def loss():
         x, noise, t = pictures(layout), torch.randn(BATCH, 3, SIDE, SIDE), torch.rand(BATCH)
         x_t = (x + (noise - x) * t[:, None, None, None]).contiguous(memory_format=layout)
-        predicted = flow.network(g, x_t, t, text_encoder(g, "text.", ids, mask, **TEXT))
+        predicted = network(g, x_t, t, text_encoder(g, "text.", ids, mask, **TEXT))
         return (predicted - (noise - x)).square().mean()
 
     return train(g, "", loss, (0.9, 0.99), wrap)
+
+
+def flow_transformer_step(layout, wrap):
+    flow_transformer.WIDTH, flow_transformer.BLOCKS, flow_transformer.HEAD_WIDTH = 192, 4, 32
+    flow_transformer.CONDITION = 192
+    return flow_step(layout, wrap, flow_transformer.network)
 
 
 def vae_step(layout, wrap):
@@ -383,6 +390,7 @@ def draw(folder):
 STEPS = {
     "transformer step": transformer_step,
     "flow step": flow_step,
+    "flow-transformer step": flow_transformer_step,
     "vae step": vae_step,
     "gan-modern step": gan_modern_step,
     "gan-classic step": gan_classic_step,

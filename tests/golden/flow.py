@@ -70,8 +70,9 @@ def network(g, x, times, text):
     return F.pixel_shuffle(x, PATCH)
 
 
-def main():
-    g = Golden(2)
+def record(name, seed, network):
+    """A step of a network that predicts velocities."""
+    g = Golden(seed)
     ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
     pictures, noise = g.uniform(4, 3, 8, 8) * 2 - 1, g.normal(4, 3, 8, 8)
     times = torch.tensor([0.125, 0.375, 0.5, 0.875], dtype=torch.float64)
@@ -82,8 +83,8 @@ def main():
     ahead = x_t - predicted * times[:, None, None, None]
     pair = (ahead - pictures).abs().mean()
     g.put_gradients("step", (predicted - velocity).square().mean() + PAIR_WEIGHT * pair)
-    g.save("flow")
+    g.save(name)
 
 
 if __name__ == "__main__":
-    main()
+    record("flow", 2, network)

@@ -11,7 +11,7 @@ use burn::{
 use rebus_models::{
     classifier::cross_entropy,
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
-    flow::{FlowConfig, FlowExample, FlowNetwork},
+    flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, TransformerConfig, VelocityField},
     gan::{
         augment::{Augmentation, Change},
         classic::{self, ClassicConfig, Preset},
@@ -183,9 +183,8 @@ fn the_variational_autoencoder() {
     golden.report("vae");
 }
 
-#[test]
-fn the_flow() {
-    let mut golden = Golden::read("flow");
+fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
+    let mut golden = Golden::read(file);
     let config = FlowConfig {
         patch: 2,
         widths: vec![8, 16],
@@ -195,8 +194,9 @@ fn the_flow() {
         groups: 4,
         condition_width: 12,
         text: TEXT,
+        transformer,
     };
-    let network = golden.fill(FlowNetwork::new(&config, 3, &mut Init::empty(&golden.device)), "");
+    let network = golden.fill(N::new(&config, 3, &mut Init::empty(&golden.device)), "");
     let example = FlowExample {
         x_t: golden.tensor("x_t"),
         velocity: golden.tensor("velocity"),
@@ -204,11 +204,22 @@ fn the_flow() {
         pictures: golden.tensor("pictures"),
         captions: golden.text(),
     };
-    let text = network.text.forward(golden.text());
+    let text = network.text().forward(golden.text());
     golden.check("predicted", network.forward(example.x_t.clone(), example.times.clone(), &text));
     let (velocity, pair) = example.losses(&network, 0.5);
     golden.check_step("step", velocity + pair.unwrap() * 0.5, &network, "");
-    golden.report("flow");
+    golden.report(file);
+}
+
+#[test]
+fn the_flow() {
+    flow::<FlowUNet>("flow", None);
+}
+
+#[test]
+fn the_flows_transformer() {
+    let sizes = TransformerConfig { width: 16, blocks: 2, head_width: 8 };
+    flow::<FlowTransformer>("flow_transformer", Some(sizes));
 }
 
 #[test]

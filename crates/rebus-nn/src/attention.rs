@@ -62,6 +62,6 @@ impl Attention {
 }
 
 /// On the scores: 0 where a token counts, -10000 where it does not.
-fn bias(counts: Tensor<2, Bool>) -> Tensor<2> {
+pub fn bias(counts: Tensor<2, Bool>) -> Tensor<2> {
     (counts.float() - 1.0) * 1e4
 }

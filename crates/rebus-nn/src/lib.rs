@@ -38,7 +38,7 @@ pub use embedding::Embedding;
 pub use feed_forward::FeedForward;
 pub use init::Init;
 pub use linear::Linear;
-pub use norm::{GroupNorm, LayerNorm};
+pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use precision::ComputePrecision;
 pub use residual::Residual;
 pub use time::TimeEmbedding;

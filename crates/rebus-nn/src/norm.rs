@@ -1,4 +1,5 @@
-//! Normalisation over channels of one sample: layer norm (Ba et al. 2016) and group norm (Wu and He 2018).
+//! Normalisation over channels of one sample: layer norm (Ba et al. 2016), RMS norm (Zhang and Sennrich 2019) and group norm
+//! (Wu and He 2018).
 
 use burn::{
     module::{Module, Param},
@@ -28,6 +29,28 @@ impl LayerNorm {
     /// `[..., width]` to the same
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         kernels::layer_norm(input, self.scale.val(), self.shift.val())
+    }
+}
+
+/// Root mean square 1 over the last dimension, then a learned scale.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// `[width]`
+    pub scale: Param<Tensor<1>>,
+}
+
+impl RmsNorm {
+    /// Scale one.
+    pub fn new(width: usize, init: &mut Init) -> Self {
+        Self { scale: init.constant([width], 1.0) }
+    }
+
+    /// Each head of `[batch, length, heads * width]`.
+    pub fn by_heads(&self, input: Tensor<3>) -> Tensor<3> {
+        let (shape, scale) = (input.dims(), self.scale.val());
+        let width = scale.dims()[0];
+        let heads = input.reshape([shape.iter().product::<usize>() / width, width]);
+        kernels::rms_norm(heads, scale).reshape(shape)
     }
 }
 

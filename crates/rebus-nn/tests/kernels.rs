@@ -133,6 +133,27 @@ proptest! {
     }
 
     #[test]
+    fn norms_with_scales_of_each_samples_own(batch in 1usize..6, length in 1usize..150, width in 2usize..200) {
+        let shape = [batch, length, width];
+        let inputs =
+            (noise(shape, 1) * 3.0 + 1.0, noise([batch, width], 2) + 1.0, noise([batch, width], 3));
+        within(errors(inputs.clone(), kernels::modulated_layer_norm), [1e-6, 4e-6, SUM, SUM]);
+        let found = errors(inputs, |x: Tensor<3>, scale, _| kernels::modulated_rms_norm(x, scale));
+        within(found, [1e-6, 4e-6, SUM, 0.0]);
+    }
+
+    #[test]
+    fn rotations(batch in 1usize..5, length in 1usize..40, heads in 1usize..5, half in 1usize..40) {
+        let angles = noise([length, half], 2) * 3.0;
+        let inputs = (noise([batch, length, heads * 2 * half], 1), noise([1], 2), noise([1], 3));
+        let turn = |x: Tensor<3>, _, _| {
+            let angles = angles.clone().cast(x.dtype());
+            kernels::rotate(x, angles)
+        };
+        within(errors(inputs, turn), [1e-6, 1e-6, 0.0, 0.0]);
+    }
+
+    #[test]
     fn softmaxes(rows in 1usize..200, width in 1usize..300) {
         let inputs = (noise([rows, width], 1) * 4.0, noise([1], 2), noise([1], 3));
         within(errors(inputs, |x: Tensor<2>, _, _| kernels::softmax(x)), [1e-6, 1e-6, 0.0, 0.0]);

@@ -44,7 +44,7 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
         rows.push((name.to_string(), operation));
     }
     rows.push(("transformer step".to_string(), |_| transformer()));
-    for name in ["flow step", "vae step", "gan-modern step", "gan-classic step"] {
+    for name in ["flow step", "flow-transformer step", "vae step", "gan-modern step", "gan-classic step"] {
         rows.push((name.to_string(), training));
     }
     rows.push(("decode".to_string(), |_| decoding()));
@@ -322,10 +322,12 @@ fn training(name: &str) -> Row {
     let tokenizer =
         Tokenizer::train(&TokenizerConfig { vocab_size: 2048, ..Default::default() }, captions).unwrap();
     spec.tokenizer = Some(Arc::new(tokenizer));
-    let family = name.strip_suffix(" step").unwrap();
-    if family == "gan-classic" {
-        spec.model = serde_json::json!({ "preset": "article-upsampled" });
-    }
+    let (family, model) = match name.strip_suffix(" step").unwrap() {
+        "gan-classic" => ("gan-classic", serde_json::json!({ "preset": "article-upsampled" })),
+        "flow-transformer" => ("flow", serde_json::json!({ "transformer": {} })),
+        family => (family, serde_json::json!({})),
+    };
+    spec.model = model;
     let mut objective: Box<dyn Objective> = (registry::family(family).unwrap().objective)(&spec).unwrap();
     let mut number = 0;
     Box::new(move || {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, text::TextConfig};
 
-/// Sizes of a [`FlowNetwork`](super::FlowNetwork).
+/// Sizes of a [`FlowUNet`](super::FlowUNet), or of a [`FlowTransformer`](super::FlowTransformer).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowConfig {
@@ -24,6 +24,27 @@ pub struct FlowConfig {
     pub condition_width: usize,
     /// The text encoder.
     pub text: TextConfig,
+    /// A transformer instead of the U-Net, whose widths, blocks, attention and groups are left aside then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transformer: Option<TransformerConfig>,
+}
+
+/// Sizes of a [`FlowTransformer`](super::FlowTransformer).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransformerConfig {
+    /// Numbers of a patch or a word.
+    pub width: usize,
+    /// Blocks, one after the other.
+    pub blocks: usize,
+    /// Numbers a head of attention: a multiple of four that divides the width.
+    pub head_width: usize,
+}
+
+impl Default for TransformerConfig {
+    fn default() -> Self {
+        Self { width: 192, blocks: 4, head_width: 32 }
+    }
 }
 
 impl Default for FlowConfig {
@@ -37,6 +58,7 @@ impl Default for FlowConfig {
             groups: 16,
             condition_width: 192,
             text: TextConfig::default(),
+            transformer: None,
         }
     }
 }
@@ -56,6 +78,17 @@ impl FlowConfig {
         };
         if self.patch == 0 {
             return wrong("model.patch", 0, "it must be at least 1");
+        }
+        if let Some(TransformerConfig { width, blocks, head_width }) = self.transformer {
+            if blocks == 0 || self.condition_width == 0 {
+                let rule = "transformer.blocks and condition_width must be at least 1";
+                return wrong("model.transformer.blocks", blocks, rule);
+            }
+            if head_width == 0 || head_width % 4 != 0 || width == 0 || width % head_width != 0 {
+                let rule = "head_width must be a multiple of 4 and divide transformer.width";
+                return wrong("model.transformer.head_width", head_width, rule);
+            }
+            return Ok(());
         }
         if self.widths.is_empty() || self.widths.len() > 6 {
             return wrong("model.widths", self.widths.len(), "it must have 1 to 6 levels");
@@ -77,7 +110,10 @@ impl FlowConfig {
 
     /// How many pixels a picture's side must be a multiple of.
     pub fn side_multiple(&self) -> usize {
-        self.patch << (self.widths.len() - 1)
+        match self.transformer {
+            Some(_) => self.patch,
+            None => self.patch << (self.widths.len() - 1),
+        }
     }
 
     /// Checks a picture's size.

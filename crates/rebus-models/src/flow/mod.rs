@@ -1,27 +1,49 @@
-//! Rectified flow (Liu et al. 2022; Lipman et al. 2022) on pixels, with a text-conditional U-Net.
+//! Rectified flow (Liu et al. 2022; Lipman et al. 2022) on pixels, with a U-Net or a transformer that follows text.
 
 mod config;
-mod network;
+mod field;
 mod objective;
 mod sample;
+mod transformer;
+mod unet;
 
-pub use config::{FlowConfig, FlowObjectiveConfig};
-pub use network::FlowNetwork;
+pub use config::{FlowConfig, FlowObjectiveConfig, TransformerConfig};
+pub use field::VelocityField;
 pub use objective::{FlowExample, FlowObjective};
 pub use sample::FlowModel;
+pub use transformer::FlowTransformer;
+pub use unet::FlowUNet;
 
 use std::sync::Arc;
 
-use crate::Family;
+use burn::tensor::Device;
+
+use crate::{Family, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, registry::section};
 
 /// What the registry knows of this family.
 pub const FAMILY: Family = Family {
     name: "flow",
     about: "rectified flow on pixels: one network, many steps, follows captions closely",
     verbs: &["generate", "denoise"],
-    open: |folder, device| Ok(Arc::new(FlowModel::open(folder, device)?)),
-    objective: |spec| Ok(Box::new(FlowObjective::new(spec)?)),
+    open,
+    objective,
     any_shape: true,
     of_classes: false,
     reads_captions: |_| true,
 };
+
+fn open(folder: ModelFolder, device: &Device) -> Result<Arc<dyn Model>, ModelError> {
+    let config: FlowConfig = section(&folder.config, "config", FAMILY.name)?;
+    Ok(match config.transformer {
+        Some(_) => Arc::new(FlowModel::<FlowTransformer>::open(folder, config, device)?),
+        None => Arc::new(FlowModel::<FlowUNet>::open(folder, config, device)?),
+    })
+}
+
+fn objective(spec: &ObjectiveSpec) -> Result<Box<dyn Objective>, ModelError> {
+    let config: FlowConfig = section(&spec.model, "model", FAMILY.name)?;
+    Ok(match config.transformer {
+        Some(_) => Box::new(FlowObjective::<FlowTransformer>::new(spec, config)?),
+        None => Box::new(FlowObjective::<FlowUNet>::new(spec, config)?),
+    })
+}

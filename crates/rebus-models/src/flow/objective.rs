@@ -10,15 +10,15 @@ use rebus_nn::{
     random::{Key, Purpose, normal},
 };
 
-use super::{FlowConfig, FlowModel, FlowNetwork, FlowObjectiveConfig};
+use super::{FlowConfig, FlowModel, FlowObjectiveConfig, VelocityField};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, objective::scalar,
     registry::section,
 };
 
 /// Flow matching with captions.
-pub struct FlowObjective {
-    learner: Learner<FlowNetwork>,
+pub struct FlowObjective<N: VelocityField> {
+    learner: Learner<N>,
     config: FlowConfig,
     objective: FlowObjectiveConfig,
     tokenizer: Arc<Tokenizer>,
@@ -44,8 +44,8 @@ pub struct FlowExample {
 impl FlowExample {
     /// The mean squared error of the velocity; and, where `pair_weight` is above 0, the mean absolute difference
     /// between the picture and what one step from `x_t` gives.
-    pub fn losses(self, network: &FlowNetwork, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
-        let text = network.text.forward(self.captions);
+    pub fn losses(self, network: &impl VelocityField, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
+        let text = network.text().forward(self.captions);
         let predicted = network.forward(self.x_t.clone(), self.times.clone(), &text);
         let velocity = kernels::mean((predicted.clone() - self.velocity).square());
         let pair = (pair_weight > 0.0).then(|| {
@@ -57,20 +57,19 @@ impl FlowExample {
     }
 }
 
-impl FlowObjective {
+impl<N: VelocityField> FlowObjective<N> {
     /// From a recipe.
     ///
     /// # Errors
     /// A setting that cannot work, or no tokenizer.
-    pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
-        let mut config: FlowConfig = section(&spec.model, "model", "flow")?;
+    pub fn new(spec: &ObjectiveSpec, mut config: FlowConfig) -> Result<Self, ModelError> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
         let tokenizer = spec.require_tokenizer()?;
         config.text.vocabulary = tokenizer.vocab_size();
         config.validate()?;
         let [channels, height, width] = spec.picture_shape;
         config.validate_size(height, width)?;
-        let network = FlowNetwork::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
+        let network = N::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
         let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
         Ok(Self { learner, config, objective, tokenizer, picture_shape, device })
@@ -120,7 +119,7 @@ impl FlowObjective {
     }
 
     /// The loss to minimise, and its parts by name.
-    fn loss(&self, network: &FlowNetwork, example: FlowExample) -> (Tensor<1>, Losses) {
+    fn loss(&self, network: &N, example: FlowExample) -> (Tensor<1>, Losses) {
         let weight = self.objective.pair_weight;
         let (velocity, pair) = example.losses(network, weight);
         let mut losses = Losses::from([("velocity".to_string(), scalar(&velocity))]);
@@ -131,7 +130,7 @@ impl FlowObjective {
     }
 }
 
-impl Objective for FlowObjective {
+impl<N: VelocityField> Objective for FlowObjective<N> {
     fn step(&mut self, batches: &[Batch], step: &Step) -> Result<Losses, ModelError> {
         let mut sums = Losses::new();
         let mut first = 0;

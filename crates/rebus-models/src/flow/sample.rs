@@ -2,51 +2,42 @@
 
 use std::sync::Arc;
 
-use burn::{
-    module::Module,
-    tensor::{Device, Tensor},
-};
+use burn::tensor::{Device, Tensor};
 use rebus_data::Tokenizer;
 use rebus_nn::Init;
 
-use super::{FlowConfig, FlowNetwork};
+use super::{FlowConfig, VelocityField};
 use crate::{
     Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo,
-    capability::Parameterization, registry::section, text::TextConditioner,
+    capability::Parameterization, text::TextConditioner,
 };
 
 /// A flow that draws.
-pub struct FlowModel {
-    network: FlowNetwork,
+pub struct FlowModel<N> {
+    network: N,
     config: FlowConfig,
     text: TextConditioner,
     info: ModelInfo,
     device: Device,
 }
 
-impl FlowModel {
+impl<N: VelocityField> FlowModel<N> {
     /// From a network in memory.
-    pub fn new(
-        network: FlowNetwork,
-        config: FlowConfig,
-        picture_shape: [usize; 3],
-        tokenizer: Arc<Tokenizer>,
-    ) -> Self {
+    pub fn new(network: N, config: FlowConfig, picture_shape: [usize; 3], tokenizer: Arc<Tokenizer>) -> Self {
         let info = ModelInfo::in_memory("flow", network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let text = TextConditioner::new(network.text.clone(), tokenizer, config.text.context);
+        let text = TextConditioner::new(network.text().clone(), tokenizer, config.text.context);
         Self { network, config, text, info, device }
     }
 
     /// From a model folder.
     ///
     /// # Errors
-    /// A configuration that does not parse, no tokenizer, or weights of another network.
-    pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
-        let config: FlowConfig = section(&folder.config, "config", "flow")?;
+    /// A configuration that cannot be, no tokenizer, or weights of another network.
+    pub fn open(folder: ModelFolder, config: FlowConfig, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let tokenizer = folder.require_tokenizer()?;
-        let network = FlowNetwork::new(&config, folder.picture_shape[0], &mut Init::empty(device));
+        let network = N::new(&config, folder.picture_shape[0], &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
         model.info = model.info.told_by(folder.hash, folder.provenance);
@@ -54,7 +45,7 @@ impl FlowModel {
     }
 }
 
-impl Model for FlowModel {
+impl<N: VelocityField> Model for FlowModel<N> {
     fn info(&self) -> &ModelInfo {
         &self.info
     }
@@ -72,7 +63,7 @@ impl Model for FlowModel {
     }
 }
 
-impl Denoise for FlowModel {
+impl<N: VelocityField> Denoise for FlowModel<N> {
     fn parameterization(&self) -> Parameterization {
         Parameterization::Velocity
     }

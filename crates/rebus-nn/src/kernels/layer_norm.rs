@@ -1,4 +1,5 @@
-//! Layer norm and RMS norm over the last dimension: one read of each row forward, two backward.
+//! Layer norm and RMS norm over the last dimension, with one scale and shift for all rows or one for each sample's: one read
+//! of each row forward, two backward.
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use pulp::{Simd, WithSimd};
@@ -15,18 +16,23 @@ use super::{
 /// Rows whose shares of the gradients of scale and shift are summed first: the same on any number of threads.
 const ROWS: usize = 64;
 
-/// `[rows, width]`, scale and shift `[width]`, on the processor.
-pub(super) fn layer_norm(input: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
-    let [_, width] = input.dims();
-    assert_eq!([scale.dims(), shift.dims()], [[width]; 2], "scale and shift of rows of {width}");
+/// `[rows, width]`, scale and shift `[samples, width]`, on the processor; each sample has as many rows.
+pub(super) fn layer_norm(input: Tensor<2>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<2> {
+    check(&input, &scale);
+    assert_eq!(scale.dims(), shift.dims(), "a scale and a shift of different shapes");
     op::apply3(RowNorm::Layer, input, scale, shift)
 }
 
-/// `[rows, width]`, scale `[width]`, on the processor.
-pub(super) fn rms_norm(input: Tensor<2>, scale: Tensor<1>) -> Tensor<2> {
-    let [_, width] = input.dims();
-    assert_eq!(scale.dims(), [width], "a scale of rows of {width}");
+/// `[rows, width]`, scale `[samples, width]`, on the processor; each sample has as many rows.
+pub(super) fn rms_norm(input: Tensor<2>, scale: Tensor<2>) -> Tensor<2> {
+    check(&input, &scale);
     op::apply2(RowNorm::Rms, input, scale)
+}
+
+fn check(input: &Tensor<2>, scale: &Tensor<2>) {
+    let ([rows, width], [samples, scales]) = (input.dims(), scale.dims());
+    assert_eq!(scales, width, "a scale of rows of {width}");
+    assert!(samples > 0 && rows.is_multiple_of(samples), "{rows} rows of {samples} samples");
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,15 +80,23 @@ impl Kernel<2> for RowNorm {
 
 impl Kernel<3> for RowNorm {
     fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
-        let [rows, width] = run::sides(input);
+        let ([rows, width], [samples, _]) = (run::sides(input), run::sides(scale));
+        let sample = rows / samples * width;
         let output = run::filled(rows * width, |output| {
             output
-                .par_chunks_mut(ROWS * width)
-                .with_min_len(run::pieces_a_task(ROWS * width))
-                .zip(run::numbers(input).par_chunks(ROWS * width))
-                .for_each(|(output, input)| {
-                    let (scale, shift) = (run::numbers(scale), run::numbers(shift));
-                    run::dispatch(Forward { norm: *self, input, scale, shift, output });
+                .par_chunks_mut(sample)
+                .with_min_len(run::pieces_a_task(sample))
+                .zip(run::numbers(input).par_chunks(sample))
+                .zip(run::numbers(scale).par_chunks(width))
+                .zip(run::numbers(shift).par_chunks(width))
+                .for_each(|(((output, input), scale), shift)| {
+                    output
+                        .par_chunks_mut(ROWS * width)
+                        .with_min_len(run::pieces_a_task(ROWS * width))
+                        .zip(input.par_chunks(ROWS * width))
+                        .for_each(|(output, input)| {
+                            run::dispatch(Forward { norm: *self, input, scale, shift, output });
+                        });
                 });
         });
         run::tensor_like(output, input)
@@ -94,27 +108,47 @@ impl Kernel<3> for RowNorm {
         gradient: &FlexTensor,
         _wanted: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
-        let [rows, width] = run::sides(input);
-        let mut shares = vec![0.0; rows.div_ceil(ROWS) * 2 * width];
+        let ([rows, width], [samples, _]) = (run::sides(input), run::sides(scale));
+        let sample = rows / samples * width;
+        let (mut of_scale, mut of_shift) = (vec![0.0; samples * width], vec![0.0; samples * width]);
         let of_input = run::filled(rows * width, |of_input| {
             of_input
-                .par_chunks_mut(ROWS * width)
-                .with_min_len(run::pieces_a_task(ROWS * width))
-                .zip(shares.par_chunks_mut(2 * width))
-                .zip(run::numbers(input).par_chunks(ROWS * width))
-                .zip(run::numbers(gradient).par_chunks(ROWS * width))
-                .for_each(|(((of_input, share), input), gradient)| {
-                    let (of_scale, of_shift) = share.split_at_mut(width);
-                    let scale = run::numbers(scale);
-                    run::dispatch(Back { norm: *self, input, gradient, scale, of_input, of_scale, of_shift });
+                .par_chunks_mut(sample)
+                .with_min_len(run::pieces_a_task(sample))
+                .zip(of_scale.par_chunks_mut(width).zip(of_shift.par_chunks_mut(width)))
+                .zip(run::numbers(input).par_chunks(sample))
+                .zip(run::numbers(gradient).par_chunks(sample))
+                .zip(run::numbers(scale).par_chunks(width))
+                .for_each(|((((of_input, (of_scale, of_shift)), input), gradient), scale)| {
+                    let mut shares = vec![0.0; sample.div_ceil(ROWS * width) * 2 * width];
+                    of_input
+                        .par_chunks_mut(ROWS * width)
+                        .with_min_len(run::pieces_a_task(ROWS * width))
+                        .zip(shares.par_chunks_mut(2 * width))
+                        .zip(input.par_chunks(ROWS * width))
+                        .zip(gradient.par_chunks(ROWS * width))
+                        .for_each(|(((of_input, share), input), gradient)| {
+                            let (of_scale, of_shift) = share.split_at_mut(width);
+                            let norm = *self;
+                            run::dispatch(Back {
+                                norm,
+                                input,
+                                gradient,
+                                scale,
+                                of_input,
+                                of_scale,
+                                of_shift,
+                            });
+                        });
+                    let total = run::sum_of_chunks(&shares, 2 * width);
+                    of_scale.copy_from_slice(&total[..width]);
+                    of_shift.copy_from_slice(&total[width..]);
                 });
         });
-        let mut of_scale = run::sum_of_chunks(&shares, 2 * width);
-        let of_shift = of_scale.split_off(width);
         [
             Some(run::tensor_like(of_input, input)),
-            Some(run::tensor(of_scale, &[width])),
-            Some(run::tensor(of_shift, &[width])),
+            Some(run::tensor_like(of_scale, scale)),
+            Some(run::tensor_like(of_shift, scale)),
         ]
     }
 }

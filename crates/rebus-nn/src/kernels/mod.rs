@@ -63,6 +63,8 @@ mod panels;
 #[cfg(feature = "cpu")]
 mod resample;
 #[cfg(feature = "cpu")]
+mod rotary;
+#[cfg(feature = "cpu")]
 mod rows;
 #[cfg(feature = "cpu")]
 mod run;
@@ -168,9 +170,19 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Ten
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
         let shape = input.dims();
-        return layer_norm::layer_norm(rows_of(input), scale, shift).reshape(shape);
+        return layer_norm::layer_norm(rows_of(input), scale.unsqueeze(), shift.unsqueeze()).reshape(shape);
     }
     plain::layer_norm(input, scale, shift)
+}
+
+/// As [`layer_norm`] with a scale and a shift of each sample's own: `[batch, length, width]`, both `[batch, width]`.
+pub fn modulated_layer_norm(input: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<3> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
+        let shape = input.dims();
+        return layer_norm::layer_norm(rows_of(input), scale, shift).reshape(shape);
+    }
+    plain::modulated_layer_norm(input, scale, shift)
 }
 
 /// Root mean square 1 over the last dimension, then `x * scale`, `[width]` (Zhang and Sennrich 2019, equation 4).
@@ -178,9 +190,30 @@ pub fn rms_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>) -> Tensor<D>
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&scale) {
         let shape = input.dims();
-        return layer_norm::rms_norm(rows_of(input), scale).reshape(shape);
+        return layer_norm::rms_norm(rows_of(input), scale.unsqueeze()).reshape(shape);
     }
     plain::rms_norm(input, scale)
+}
+
+/// As [`rms_norm`] with a scale of each sample's own: `[batch, length, width]` and `[batch, width]`.
+pub fn modulated_rms_norm(input: Tensor<3>, scale: Tensor<2>) -> Tensor<3> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&scale) {
+        let shape = input.dims();
+        return layer_norm::rms_norm(rows_of(input), scale).reshape(shape);
+    }
+    plain::modulated_rms_norm(input, scale)
+}
+
+/// Pairs of numbers turned by angles (rotary positions, Su et al. 2021): each head of `[batch, length, width]` is cut in halves,
+/// and pair `i` of a place, one number of each half, is turned by `angles[place][i]`, `[length, head width / 2]`. The angles
+/// are no part of a graph.
+pub fn rotate(input: Tensor<3>, angles: Tensor<2>) -> Tensor<3> {
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&angles) {
+        return rotary::rotate(input, angles);
+    }
+    plain::rotate(input, angles)
 }
 
 /// `e^x / sum(e^x)` over the last dimension.

@@ -61,10 +61,36 @@ pub fn layer_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>, shift: Ten
     module::layer_norm(input, scale, Some(shift), 1e-5)
 }
 
+/// As [`super::modulated_layer_norm`].
+pub fn modulated_layer_norm(input: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>) -> Tensor<3> {
+    let centered = input.clone() - input.mean_dim(2);
+    modulated_rms_norm(centered, scale) + shift.unsqueeze_dim(1)
+}
+
 /// As [`super::rms_norm`].
 pub fn rms_norm<const D: usize>(input: Tensor<D>, scale: Tensor<1>) -> Tensor<D> {
     let square = input.clone().square().mean_dim(D - 1); // [..., 1]
     input * (square + 1e-5).sqrt().recip() * scale.unsqueeze()
+}
+
+/// As [`super::modulated_rms_norm`].
+pub fn modulated_rms_norm(input: Tensor<3>, scale: Tensor<2>) -> Tensor<3> {
+    let square = input.clone().square().mean_dim(2); // [batch, length, 1]
+    input * (square + 1e-5).sqrt().recip() * scale.unsqueeze_dim(1)
+}
+
+/// As [`super::rotate`].
+pub fn rotate(input: Tensor<3>, angles: Tensor<2>) -> Tensor<3> {
+    let ([batch, length, width], [_, half]) = (input.dims(), angles.dims());
+    let halves = input.reshape([batch, length, width / (2 * half), 2 * half]);
+    let [first, second] = [0, half].map(|start| halves.clone().narrow(3, start, half));
+    let angles = angles.reshape([1, length, 1, half]);
+    let (cos, sin) = (angles.clone().cos(), angles.sin());
+    let turned = Tensor::cat(
+        vec![first.clone() * cos.clone() - second.clone() * sin.clone(), first * sin + second * cos],
+        3,
+    );
+    turned.reshape([batch, length, width])
 }
 
 /// As [`super::softmax`].

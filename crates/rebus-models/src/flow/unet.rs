@@ -8,14 +8,13 @@ use rebus_nn::{
     resample,
 };
 
-use super::FlowConfig;
+use super::{FlowConfig, VelocityField};
 use crate::{Embedding, text::TextEncoder};
 
-/// Velocity of a noisy picture at a time, given a text.
+/// The network.
 #[derive(Module, Debug)]
-pub struct FlowNetwork {
-    /// The text encoder, trained with the rest.
-    pub text: TextEncoder,
+pub struct FlowUNet {
+    text: TextEncoder,
     time: TimeEmbedding,
     pooled: Linear,
     input: Conv2d,
@@ -45,11 +44,8 @@ struct AttentionBlock {
     feed_forward: FeedForward,
 }
 
-impl FlowNetwork {
-    /// The network at its start; it predicts zero.
-    ///
-    /// `config` has been validated; `channels` are the picture's.
-    pub fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self {
+impl VelocityField for FlowUNet {
+    fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self {
         let FlowConfig { patch, groups, condition_width, .. } = *config;
         let widths = &config.widths;
         let pixels = channels * patch * patch;
@@ -79,9 +75,11 @@ impl FlowNetwork {
         }
     }
 
-    /// `x_t` `[batch, channel, height, width]`, `times` `[batch]` in 0..1, a text of `batch` entries to the velocity,
-    /// shaped as `x_t`.
-    pub fn forward(&self, x_t: Tensor<4>, times: Tensor<1>, text: &Embedding) -> Tensor<4> {
+    fn text(&self) -> &TextEncoder {
+        &self.text
+    }
+
+    fn forward(&self, x_t: Tensor<4>, times: Tensor<1>, text: &Embedding) -> Tensor<4> {
         let condition = silu(self.time.forward(times) + self.pooled.forward(text.pooled.clone())); // [b, cond]
         let joint = Joint { sequence: text.sequence.clone(), mask: text.mask.clone() };
 
