@@ -147,6 +147,20 @@ def operation(row):
         return both(lambda wrap: backward(wrap, lambda: F.softmax(flat, -1) * weights, flat))
     if row == "rms norm":
         return both(lambda wrap: backward(wrap, lambda: F.rms_norm(x, (width,), scale), x, scale))
+    if row.startswith("modulated norm"):
+        x = torch.randn(16, 64, width, requires_grad=True)
+        scale, shift = torch.randn(16, 1, width, requires_grad=True), torch.randn(16, 1, width, requires_grad=True)
+        norm = lambda: F.layer_norm(x, (width,)) * scale + shift
+        return both(lambda wrap: backward(wrap, norm, x, scale, shift))
+    if row.startswith("rotary"):
+        x, angles = torch.randn(16, 64, width, requires_grad=True), torch.randn(64, 1, 32)
+
+        def rotate():
+            first, second = x.unflatten(-1, (-1, 64)).chunk(2, dim=-1)
+            cos, sin = angles.cos(), angles.sin()
+            return torch.cat([first * cos - second * sin, first * sin + second * cos], -1).flatten(2)
+
+        return both(lambda wrap: backward(wrap, rotate, x))
     if row == "layer norm":
         return both(lambda wrap: backward(wrap, lambda: F.layer_norm(x, (width,), scale, shift), x, scale, shift))
     if row == "group norm + silu":
@@ -262,12 +276,13 @@ def flow_transformer_step(layout, wrap):
 
 def vae_step(layout, wrap):
     flow.GROUPS, vae.WIDTHS, vae.CONDITION, vae.LATENT = 8, [48, 96, 160, 224], 192, 16
+    vae.PRIOR_BLOCKS, vae.PRIOR_HEADS = 2, 6
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
 
     def loss():
-        pooled = text_encoder(g, "text.", ids, mask, **TEXT)[2]
+        text = text_encoder(g, "text.", ids, mask, **TEXT)
         noise = torch.randn(BATCH, 16, 4, 4)
-        _, _, _, reconstruction, divergence = vae.autoencoder(g, pictures(layout), noise, pooled, 4)
+        _, _, _, reconstruction, divergence = vae.autoencoder(g, pictures(layout), noise, text, 4)
         return (reconstruction + vae.charged(divergence, 0.5)) / (3 * SIDE**2)
 
     return train(g, "", loss, (0.9, 0.99), wrap)

@@ -2,11 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from common import Golden, conv, linear, text_encoder, texts
+from common import Golden, attention, conv, feed_forward, layer_norm, linear, text_encoder, texts
 from flow import group_norm, residual
 
 TEXT = dict(width=8, layers=1, heads=2, context=6, vocabulary=20)
 WIDTHS, BLOCKS, CONDITION, LATENT = [8, 12], 1, 10, 3  # groups are flow's: 4
+PRIOR_BLOCKS, PRIOR_HEADS = 1, 2
 FREE, WEIGHT = 0.7, 0.6
 
 
@@ -36,12 +37,24 @@ def logistic(x, said):
     return (above - below).clamp(min=1e-12).log()
 
 
-def autoencoder(g, pictures, noise, pooled, side):
+def prior(g, condition, sequence, mask, side):
+    """Learned places that attend to each other and to the words."""
+    x = linear(g, "prior.condition", condition, CONDITION)[:, None]
+    x = x + g.weight("prior.places", side**2, CONDITION, scale=0.5)
+    for i in range(PRIOR_BLOCKS):
+        name = f"prior.blocks.{i}"
+        h = layer_norm(g, f"{name}.attention_norm", x)
+        x = x + attention(g, f"{name}.attention", h, PRIOR_HEADS, context=sequence, context_mask=mask)
+        x = x + feed_forward(g, f"{name}.feed_forward", layer_norm(g, f"{name}.feed_forward_norm", x), 2)
+    both = linear(g, "prior.output", layer_norm(g, "prior.norm", x), 2 * LATENT)
+    return both.transpose(1, 2).unflatten(2, (side, side))
+
+
+def autoencoder(g, pictures, noise, text, side):
     """Prior, posterior, what the decoder says; nats of the reconstruction and of each latent's divergence."""
-    batch = len(pictures)
+    sequence, mask, pooled = text
     condition = F.silu(linear(g, "pooled", pooled, CONDITION))
-    prior = linear(g, "prior", condition, 2 * LATENT * side**2).reshape(batch, 2 * LATENT, side, side)
-    prior_mean, prior_log = gaussian(prior)
+    prior_mean, prior_log = gaussian(prior(g, condition, sequence, mask, side))
     down = lambda x: F.avg_pool2d(x, 2)
     up = lambda x: F.interpolate(x, scale_factor=2, mode="nearest")
     mean, log_variance = gaussian(way(g, "encoder", pictures, WIDTHS, 2 * LATENT, condition, down))
@@ -62,9 +75,9 @@ def main():
     batch = len(ids)
     pictures = ((g.uniform(batch, 3, 8, 8) * 255).round() / 127.5 - 1).float().double()
     noise = g.normal(batch, LATENT, 4, 4)
-    pooled = text_encoder(g, "text.", ids, mask, **TEXT)[2]
-    prior, posterior, said, reconstruction, divergence = autoencoder(g, pictures, noise, pooled, 4)
-    g.put(ids=ids, mask=mask, pictures=pictures, noise=noise, said=said, posterior=posterior, prior=prior)
+    text = text_encoder(g, "text.", ids, mask, **TEXT)
+    prior_mean, posterior, said, reconstruction, divergence = autoencoder(g, pictures, noise, text, 4)
+    g.put(ids=ids, mask=mask, pictures=pictures, noise=noise, said=said, posterior=posterior, prior=prior_mean)
     g.put(divergence=divergence.flatten(1).sum(1).mean().reshape(1))
     g.put_gradients("step", (reconstruction + WEIGHT * charged(divergence, FREE)) / (3 * 64))
     g.save("vae")

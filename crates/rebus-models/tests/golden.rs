@@ -162,6 +162,8 @@ fn the_variational_autoencoder() {
         blocks: 1,
         groups: 4,
         condition_width: 10,
+        prior_blocks: 1,
+        prior_heads: 2,
         text: TEXT,
         ..VaeConfig::default()
     };
@@ -171,9 +173,10 @@ fn the_variational_autoencoder() {
         captions: golden.text(),
         noise: golden.tensor("noise"),
     };
-    let condition = network.condition(&network.text.forward(golden.text()));
+    let text = network.text.forward(golden.text());
+    let condition = network.condition(&text);
     let posterior = network.posterior(example.pictures.clone(), &condition);
-    golden.check("prior", network.prior(&condition).mean);
+    golden.check("prior", network.prior(&text, &condition).mean);
     golden.check("posterior", posterior.mean.clone());
     golden.check("said", network.decode(posterior.sample(example.noise.clone()), &condition));
     let bound = VaeBound::of(&network, &example, 0.7);

@@ -153,7 +153,7 @@ fn batch(range: std::ops::Range<usize>) -> Batch {
 fn objective(model: Value, settings: Value) -> Result<Box<dyn Objective>, rebus_models::ModelError> {
     let mut spec = ObjectiveSpec::new([3, 8, 8], Device::flex().autodiff(), 5);
     let sizes = json!({
-        "widths": [16, 32], "groups": 4, "latent_channels": 4, "condition_width": 16,
+        "widths": [16, 32], "groups": 4, "latent_channels": 4, "condition_width": 16, "prior_heads": 2,
         "text": { "width": 16, "layers": 1, "heads": 2 },
     });
     spec.model = sizes;

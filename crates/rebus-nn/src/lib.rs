@@ -29,6 +29,7 @@ pub mod random;
 pub mod resample;
 pub mod residual;
 pub mod time;
+pub mod transformer_block;
 
 pub use attention::{Attention, Joint};
 pub use batch_norm::{BatchNorm, Statistics};
@@ -42,3 +43,4 @@ pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use precision::ComputePrecision;
 pub use residual::Residual;
 pub use time::TimeEmbedding;
+pub use transformer_block::TransformerBlock;

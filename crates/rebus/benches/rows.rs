@@ -51,7 +51,7 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
     rows
 }
 
-const OPERATIONS: [&str; 12] = [
+const OPERATIONS: [&str; 14] = [
     "upsampled conv3x3 16x64->64@16",
     "transposed conv4x4/2 16x64->64@16",
     "silu",
@@ -59,7 +59,9 @@ const OPERATIONS: [&str; 12] = [
     "softmax",
     "group norm + silu",
     "layer norm",
+    "modulated norm 16x64x384",
     "rms norm",
+    "rotary 16x64x384",
     "linear 2048x384->1536",
     "attention 16x64x384",
     "add",
@@ -247,6 +249,27 @@ fn operation(name: &str) -> Row {
                 drop(black_box(kernels::sum(output).backward()));
             })
         }),
+        "modulated norm 16x64x384" => {
+            let input = noise([16, 64, width], 1).require_grad();
+            let [scale, shift] = [2, 3].map(|seed| noise([16, width], seed).require_grad());
+            Box::new(move || {
+                timed(|| {
+                    let (scale, shift) = (scale.clone(), shift.clone());
+                    let output = kernels::modulated_layer_norm(input.clone(), scale, shift);
+                    drop(black_box(kernels::sum(output).backward()));
+                })
+            })
+        }
+        "rotary 16x64x384" => {
+            let input = noise([16, 64, width], 1).require_grad();
+            let angles = Tensor::from_inner(noise([64, 32], 2).inner());
+            Box::new(move || {
+                timed(|| {
+                    let output = kernels::rotate(input.clone(), angles.clone());
+                    drop(black_box(kernels::sum(output).backward()));
+                })
+            })
+        }
         "group norm + silu" => {
             let input = noise([32, 64, 16, 16], 1).require_grad();
             let (scale, shift) = (noise([32, 64], 2).require_grad(), noise([32, 64], 3).require_grad());

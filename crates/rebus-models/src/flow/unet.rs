@@ -3,7 +3,7 @@
 
 use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
-    Attention, Conv2d, FeedForward, GroupNorm, Init, Joint, LayerNorm, Linear, Residual, TimeEmbedding,
+    Conv2d, GroupNorm, Init, Joint, Linear, Residual, TimeEmbedding, TransformerBlock,
     kernels::{self, Activation::Silu, silu},
     resample,
 };
@@ -32,16 +32,7 @@ pub struct FlowUNet {
 struct Stage {
     change: Option<Conv2d>,
     blocks: Vec<Residual>,
-    attention: Option<AttentionBlock>,
-}
-
-/// Attention over places and tokens, then a feed-forward layer.
-#[derive(Module, Debug)]
-struct AttentionBlock {
-    attention_norm: LayerNorm,
-    attention: Attention,
-    feed_forward_norm: LayerNorm,
-    feed_forward: FeedForward,
+    attention: Option<TransformerBlock>,
 }
 
 impl VelocityField for FlowUNet {
@@ -54,8 +45,10 @@ impl VelocityField for FlowUNet {
             blocks: (0..config.blocks)
                 .map(|_| Residual::new(widths[level], groups, Some(condition_width), init))
                 .collect(),
-            attention: (level >= config.attention_from)
-                .then(|| AttentionBlock::new(widths[level], config, init)),
+            attention: (level >= config.attention_from).then(|| {
+                let heads = widths[level] / config.head_width;
+                TransformerBlock::new(widths[level], heads, Some(config.text.width), 2, init)
+            }),
         };
         Self {
             text: TextEncoder::new(&config.text, init),
@@ -107,30 +100,10 @@ impl VelocityField for FlowUNet {
 impl Stage {
     fn forward(&self, x: Tensor<4>, condition: &Tensor<2>, joint: &Joint) -> Tensor<4> {
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, Some(condition)));
-        match &self.attention {
-            Some(attention) => attention.forward(x, joint),
-            None => x,
-        }
-    }
-}
-
-impl AttentionBlock {
-    fn new(width: usize, config: &FlowConfig, init: &mut Init) -> Self {
-        Self {
-            attention_norm: LayerNorm::new(width, init),
-            attention: Attention::new(width, width / config.head_width, Some(config.text.width), init),
-            feed_forward_norm: LayerNorm::new(width, init),
-            feed_forward: FeedForward::new(width, 2, init),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>, joint: &Joint) -> Tensor<4> {
+        let Some(attention) = &self.attention else { return x };
         let [batch, width, height, columns] = x.dims();
-        let x = x.reshape([batch, width, height * columns]).swap_dims(1, 2); // [b, places, width]
-        let h = self.attention_norm.forward(x.clone());
-        let x = kernels::add(x, self.attention.forward(h, None, Some(joint)));
-        let h = self.feed_forward_norm.forward(x.clone());
-        let x = kernels::add(x, self.feed_forward.forward(h));
-        x.swap_dims(1, 2).reshape([batch, width, height, columns])
+        let places = x.reshape([batch, width, height * columns]).swap_dims(1, 2); // [b, places, width]
+        let places = attention.forward(places, None, Some(joint));
+        places.swap_dims(1, 2).reshape([batch, width, height, columns])
     }
 }

@@ -4,7 +4,7 @@ use burn::{
     module::{Module, Param},
     tensor::Tensor,
 };
-use rebus_nn::{Attention, FeedForward, Init, LayerNorm, Linear, kernels};
+use rebus_nn::{Init, LayerNorm, Linear, TransformerBlock};
 
 use super::TextConfig;
 use crate::{Embedding, modality::TextTokens};
@@ -15,29 +15,16 @@ pub struct TextEncoder {
     tokens: rebus_nn::Embedding,
     positions: Param<Tensor<2>>,
     empty: Param<Tensor<2>>,
-    blocks: Vec<Block>,
+    blocks: Vec<TransformerBlock>,
     norm: LayerNorm,
     pool: Linear,
-}
-
-#[derive(Module, Debug)]
-struct Block {
-    attention_norm: LayerNorm,
-    attention: Attention,
-    feed_forward_norm: LayerNorm,
-    feed_forward: FeedForward,
 }
 
 impl TextEncoder {
     /// The network at its start.
     pub fn new(config: &TextConfig, init: &mut Init) -> Self {
         let width = config.width;
-        let block = |init: &mut Init| Block {
-            attention_norm: LayerNorm::new(width, init),
-            attention: Attention::new(width, config.heads, None, init),
-            feed_forward_norm: LayerNorm::new(width, init),
-            feed_forward: FeedForward::new(width, 4, init),
-        };
+        let block = |init: &mut Init| TransformerBlock::new(width, config.heads, None, 4, init);
         Self {
             tokens: rebus_nn::Embedding::new(config.vocabulary, width, 0.5, init),
             positions: init.normal([config.context, width], 0.1),
@@ -67,10 +54,7 @@ impl TextEncoder {
         let mut x = input + self.positions.val().slice([0..length, 0..width]).reshape([1, length, width]);
         let mask = counts.clone().bool();
         for block in &self.blocks {
-            let h = block.attention_norm.forward(x.clone());
-            x = kernels::add(x, block.attention.forward(h, Some(mask.clone()), None));
-            let h = block.feed_forward_norm.forward(x.clone());
-            x = kernels::add(x, block.feed_forward.forward(h));
+            x = block.forward(x, Some(mask.clone()), None);
         }
         let sequence = self.norm.forward(x); // [batch, length, width]
 

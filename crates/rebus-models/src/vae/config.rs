@@ -16,8 +16,12 @@ pub struct VaeConfig {
     pub blocks: usize,
     /// Groups of group norm; they divide every width.
     pub groups: usize,
-    /// Numbers of the vector of pooled text that modulates every block and makes the prior.
+    /// Numbers of the vector of pooled text that modulates every block, and of each place of the prior.
     pub condition_width: usize,
+    /// Blocks of the prior, in which the places of a latent attend to each other and to the words.
+    pub prior_blocks: usize,
+    /// Heads of its attention; they divide `condition_width`.
+    pub prior_heads: usize,
     /// How likely a picture is, given what the decoder says.
     pub likelihood: LikelihoodKind,
     /// The standard deviation of a Gaussian likelihood that is not learned, of values in -1..1.
@@ -49,6 +53,8 @@ impl Default for VaeConfig {
             blocks: 1,
             groups: 8,
             condition_width: 192,
+            prior_blocks: 2,
+            prior_heads: 6,
             likelihood: LikelihoodKind::default(),
             deviation: 0.1,
             text: TextConfig::default(),
@@ -67,6 +73,10 @@ impl VaeConfig {
         if self.latent_channels == 0 || self.blocks == 0 || self.condition_width == 0 {
             let rule = "latent_channels, blocks and condition_width must be at least 1";
             return wrong("model.latent_channels", self.latent_channels.to_string(), rule.to_string());
+        }
+        if self.prior_heads == 0 || self.condition_width % self.prior_heads != 0 {
+            let rule = "it must divide model.condition_width";
+            return wrong("model.prior_heads", self.prior_heads.to_string(), rule.to_string());
         }
         if self.widths.is_empty() || self.widths.len() > 8 || self.widths.contains(&0) {
             let rule = "it must have 1 to 8 levels, each at least 1";

@@ -1,8 +1,11 @@
 //! The encoder, the prior and the decoder.
 
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::{Module, Param},
+    tensor::Tensor,
+};
 use rebus_nn::{
-    Conv2d, GroupNorm, Init, Linear, Residual,
+    Conv2d, GroupNorm, Init, Joint, LayerNorm, Linear, Residual, TransformerBlock,
     kernels::{Activation::Silu, silu},
     resample,
 };
@@ -16,13 +19,23 @@ pub struct VaeNetwork {
     /// The text encoder, trained with the rest.
     pub text: TextEncoder,
     pooled: Linear,
-    prior: Linear,
+    prior: Prior,
     encoder: Way,
     decoder: Way,
     /// How likely a picture is.
     pub likelihood: Likelihood,
     #[module(skip)]
     latent_shape: [usize; 3],
+}
+
+/// Places of a latent that read the words.
+#[derive(Module, Debug)]
+struct Prior {
+    places: Param<Tensor<2>>,
+    condition: Linear,
+    blocks: Vec<TransformerBlock>,
+    norm: LayerNorm,
+    output: Linear,
 }
 
 /// A way through the levels: down from pictures to latents, or up.
@@ -46,14 +59,13 @@ impl VaeNetwork {
     pub fn new(config: &VaeConfig, picture_shape: [usize; 3], init: &mut Init) -> Self {
         let channels = picture_shape[0];
         let latent_shape = config.latent_shape(picture_shape);
-        let latents: usize = latent_shape.iter().product();
         let said = Likelihood::channels(config.likelihood, channels);
         let down: Vec<usize> = config.widths.clone();
         let up: Vec<usize> = down.iter().rev().copied().collect();
         Self {
             text: TextEncoder::new(&config.text, init),
             pooled: Linear::new(config.text.width, config.condition_width, init),
-            prior: Linear::zeroed(config.condition_width, 2 * latents, init),
+            prior: Prior::new(config, latent_shape, init),
             encoder: Way::new([channels, 2 * config.latent_channels], &down, config, init),
             decoder: Way::new([config.latent_channels, said], &up, config, init),
             likelihood: Likelihood::new(config, init),
@@ -67,11 +79,11 @@ impl VaeNetwork {
     }
 
     /// `p(z|c)`
-    pub fn prior(&self, condition: &Tensor<2>) -> Gaussian {
+    pub fn prior(&self, text: &Embedding, condition: &Tensor<2>) -> Gaussian {
         let [channels, height, width] = self.latent_shape;
-        let batch = condition.dims()[0];
-        let both = self.prior.forward(condition.clone()); // [b, 2 * latents]
-        Gaussian::from_channels(both.reshape([batch, 2 * channels, height, width]))
+        let both = self.prior.forward(text, condition); // [b, places, 2 * channels]
+        let batch = both.dims()[0];
+        Gaussian::from_channels(both.swap_dims(1, 2).reshape([batch, 2 * channels, height, width]))
     }
 
     /// `q(z|x,c)` of pictures `[batch, channel, height, width]` in -1..1.
@@ -84,6 +96,29 @@ impl VaeNetwork {
     /// What [`Likelihood`] makes a distribution of, out of latents.
     pub fn decode(&self, latents: Tensor<4>, condition: &Tensor<2>) -> Tensor<4> {
         self.decoder.forward(latents, condition, |x| resample::upsample_nearest(x, 2))
+    }
+}
+
+impl Prior {
+    fn new(config: &VaeConfig, [channels, height, width]: [usize; 3], init: &mut Init) -> Self {
+        let VaeConfig { condition_width, prior_blocks, prior_heads, ref text, .. } = *config;
+        let block =
+            |init: &mut Init| TransformerBlock::new(condition_width, prior_heads, Some(text.width), 2, init);
+        Self {
+            places: init.normal([height * width, condition_width], 0.5),
+            condition: Linear::new(condition_width, condition_width, init),
+            blocks: (0..prior_blocks).map(|_| block(init)).collect(),
+            norm: LayerNorm::new(condition_width, init),
+            output: Linear::zeroed(condition_width, 2 * channels, init),
+        }
+    }
+
+    fn forward(&self, text: &Embedding, condition: &Tensor<2>) -> Tensor<3> {
+        let joint = Joint { sequence: text.sequence.clone(), mask: text.mask.clone() };
+        let said = self.condition.forward(condition.clone()).unsqueeze_dim(1); // [b, 1, width]
+        let x = said + self.places.val().unsqueeze(); // [b, places, width]
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, None, Some(&joint)));
+        self.output.forward(self.norm.forward(x)) // [b, places, 2 * channels]
     }
 }
 

@@ -54,8 +54,9 @@ pub struct VaeBound {
 impl VaeBound {
     /// `free_bits` are nats of a latent channel, mean over the batch.
     pub fn of(network: &VaeNetwork, example: &VaeExample, free_bits: f64) -> Self {
-        let condition = network.condition(&network.text.forward(example.captions.clone()));
-        let prior = network.prior(&condition);
+        let text = network.text.forward(example.captions.clone());
+        let condition = network.condition(&text);
+        let prior = network.prior(&text, &condition);
         let posterior = network.posterior(example.pictures.clone(), &condition);
         let said = network.decode(posterior.sample(example.noise.clone()), &condition);
         let reconstruction = -network.likelihood.log_probability(example.pictures.clone(), said); // [b]
@@ -191,9 +192,10 @@ impl Objective for VaeObjective {
         let example = self.example(batch, key, false, &self.device.clone().inner())?;
         let network = self.learner.average();
         let mut losses = self.losses(&VaeBound::of(&network, &example, self.objective.free_bits));
-        let condition = network.condition(&network.text.forward(example.captions.clone()));
+        let text = network.text.forward(example.captions.clone());
+        let condition = network.condition(&text);
         let (prior, posterior) =
-            (network.prior(&condition), network.posterior(example.pictures.clone(), &condition));
+            (network.prior(&text, &condition), network.posterior(example.pictures.clone(), &condition));
         let noise: Vec<Tensor<4>> = (0..self.objective.importance_samples as u64)
             .map(|sample| {
                 let key = Key { first: (1 + sample) * batch.len() as u64, ..key };

@@ -14,8 +14,9 @@ use rebus_nn::{
 
 use super::{VaeConfig, VaeNetwork};
 use crate::{
-    Condition, Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder,
-    ModelInfo, Observer, Reconstruct, Vectors, modality, registry::section, sampling, text::TextConditioner,
+    Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Model, ModelError,
+    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors, modality, registry::section, sampling,
+    text::TextConditioner,
 };
 
 /// A variational autoencoder that draws and reconstructs.
@@ -66,8 +67,12 @@ impl VaeModel {
 
     /// One chunk of a condition as the network knows it.
     fn modulation(&self, condition: &Condition) -> Result<Tensor<2>, ModelError> {
-        Ok(self.network.condition(condition.main().ok_or_else(ModelError::without_text)?))
+        Ok(self.network.condition(text(condition)?))
     }
+}
+
+fn text(condition: &Condition) -> Result<&Embedding, ModelError> {
+    condition.main().ok_or_else(ModelError::without_text)
 }
 
 impl Model for VaeModel {
@@ -100,8 +105,9 @@ impl Generate for VaeModel {
             let seeds = chunk.of(&request.seeds);
             let noise =
                 normal_per_seed([0, channels, height, width], &seeds, Purpose::Noise, 0, &self.device);
-            let condition = self.modulation(&chunk.condition(&condition))?;
-            let latents = self.network.prior(&condition).sample(noise);
+            let told = chunk.condition(&condition);
+            let condition = self.modulation(&told)?;
+            let latents = self.network.prior(text(&told)?, &condition).sample(noise);
             Ok(self.network.likelihood.picture(self.network.decode(latents, &condition)))
         })
     }
