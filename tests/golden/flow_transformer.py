@@ -17,9 +17,9 @@ def modulation(g, name, condition, parts):
     return linear(g, f"{name}.modulation", condition, parts * WIDTH).chunk(parts, dim=1)
 
 
-def by_heads(g, name, x):
-    heads = x.unflatten(-1, (-1, HEAD_WIDTH))
-    scale = g.weight(f"{name}.scale", HEAD_WIDTH, scale=0.2, around=1.0)
+def normed(g, name, x):
+    heads = linear(g, f"{name}.linear", x, WIDTH).unflatten(-1, (-1, HEAD_WIDTH))
+    scale = g.weight(f"{name}.norm.scale", HEAD_WIDTH, scale=0.2, around=1.0)
     return F.rms_norm(heads, (HEAD_WIDTH,), scale, eps=1e-5).transpose(1, 2)
 
 
@@ -34,11 +34,11 @@ def turned(x, rows, columns):
     return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
 
 
-def before(g, name, x, condition):
+def before(g, name, x, condition, asks):
     h = norm(x, *modulation(g, name, condition, 2))
-    query, key, value = (linear(g, f"{name}.{part}", h, WIDTH) for part in ("query", "key", "value"))
-    value = value.unflatten(-1, (-1, HEAD_WIDTH)).transpose(1, 2)
-    return by_heads(g, f"{name}.query_norm", query), by_heads(g, f"{name}.key_norm", key), value
+    query = normed(g, f"{name}.query", h) if asks else None
+    value = linear(g, f"{name}.value", h, WIDTH).unflatten(-1, (-1, HEAD_WIDTH)).transpose(1, 2)
+    return query, normed(g, f"{name}.key", h), value
 
 
 def after(g, name, x, attended, condition):
@@ -57,13 +57,16 @@ def network(g, x, times, text):
     words = linear(g, "words", sequence, WIDTH)
     counts = torch.cat([torch.ones(len(x), places, dtype=torch.bool), mask], 1)[:, None, None]
     for i in range(BLOCKS):
-        query, key, value = before(g, f"blocks.{i}.patches", x, condition)
+        is_last = i == BLOCKS - 1
+        query, key, value = before(g, f"blocks.{i}.patches", x, condition, True)
         query, key = turned(query, rows, columns), turned(key, rows, columns)
-        of_words = before(g, f"blocks.{i}.words", words, condition)
-        both = [torch.cat(pair, 2) for pair in zip((query, key, value), of_words)]
-        attended = F.scaled_dot_product_attention(*both, attn_mask=counts).transpose(1, 2).flatten(2)
+        query_of_words, key_of_words, value_of_words = before(g, f"blocks.{i}.words", words, condition, not is_last)
+        key, value = torch.cat([key, key_of_words], 2), torch.cat([value, value_of_words], 2)
+        if not is_last:
+            query = torch.cat([query, query_of_words], 2)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=counts).transpose(1, 2).flatten(2)
         x = after(g, f"blocks.{i}.after_patches", x, attended[:, :places], condition)
-        if i < BLOCKS - 1:
+        if not is_last:
             words = after(g, f"blocks.{i}.after_words", words, attended[:, places:], condition)
     shift, scale = linear(g, "modulation", condition, 2 * WIDTH).chunk(2, dim=1)
     x = linear(g, "output", norm(x, shift, scale), pixels)

@@ -29,6 +29,8 @@ pub enum Purpose {
     Discriminator = 8,
     /// Noise that a penalty's finite difference adds.
     Penalty = 9,
+    /// Directions along which a likelihood looks for slopes.
+    Probe = 11,
     /// Fresh seeds and everything of a test.
     Other = 10,
 }

@@ -30,7 +30,9 @@ fn model(name: &str, settings: Value) -> Arc<dyn Model> {
         let shape = data.shape().to_vec();
         let mut values = vec![0.0; shape.iter().product()];
         fill_normal(&mut stream(6, Purpose::Other, 0, number as u64), &mut values);
-        let fan_in = shape.iter().product::<usize>() / shape[0].max(1);
+        // A linear layer's weight is [in, out], a convolution's [out, in, kernel, kernel].
+        let fan_in =
+            if shape.len() == 2 { shape[0] } else { shape.iter().product::<usize>() / shape[0].max(1) };
         let scale = (fan_in.max(16) as f32).powf(-0.5);
         let around = if name.ends_with("scale") || name.ends_with("variance") { 1.0 } else { 0.0 };
         values.iter_mut().for_each(|value| *value = *value * scale + around);
@@ -72,6 +74,7 @@ fn check(name: &str, settings: Value) {
 #[test]
 fn the_flow() {
     check("flow", json!({}));
+    check("flow", json!({ "transformer": {} }));
 }
 
 #[test]

@@ -16,8 +16,9 @@ const KEYWORDS: usize = 2;
 
 /// Sets of up to `count` captions each, of the same records, chosen by `seed`: `plain` (as they are), `typos`, `synonyms` (by the
 /// collection's first list of keywords, without the caption's own words), `word order`, and `other language` (by the column that is
-/// called as the caption's with more behind it, such as `text_zh`). A set that most records have nothing for is left out, and
-/// of the others each record has one, so that whatever differs between two sets lies in how the captions are said.
+/// called as the caption's with more behind it, such as `text_zh`). A set is left out that no more than half of the records have
+/// anything for, and so is the rarest while fewer than `count` records and fewer than half have all that are left: whatever differs
+/// between two sets lies in how the captions are said.
 ///
 /// # Errors
 /// A collection without captions.
@@ -48,19 +49,24 @@ pub fn perturbed(
             typo(&caption, &mut generator),
             keywords.and_then(|keywords| synonyms(&record, &keywords.name, &caption)),
             reordered(&caption, &mut generator),
-            other.and_then(|other| record.text(&other.name)),
+            other.and_then(|other| record.text(&other.name)).filter(|text| !text.is_empty()),
         ];
         Some((record.key, said))
     });
     let said: Vec<_> = said.collect();
-    let common = |set: usize| 2 * said.iter().filter(|(_, said)| said[set].is_some()).count() > said.len();
-    let sets = ["plain", "typos", "synonyms", "word order", "other language"];
-    let sets: Vec<_> = sets.into_iter().enumerate().filter(|(set, _)| common(*set)).collect();
-    let whole = |(_, said): &&(String, _)| -> bool {
-        let said: &[Option<String>; 5] = said;
-        sets.iter().all(|(set, _)| said[*set].is_some())
+    let having = |set: usize| said.iter().filter(|(_, said)| said[set].is_some()).count();
+    let names = ["plain", "typos", "synonyms", "word order", "other language"];
+    let mut sets: Vec<usize> = (0..names.len()).filter(|set| 2 * having(*set) > said.len()).collect();
+    let whole = |sets: &[usize]| -> Vec<_> {
+        said.iter().filter(|(_, said)| sets.iter().all(|set| said[*set].is_some())).collect()
     };
-    let chosen: Vec<_> = said.iter().filter(whole).take(count).collect();
+    let mut chosen = whole(&sets);
+    while chosen.len() < count.min(said.len().div_ceil(2)) {
+        let Some(rarest) = sets.iter().copied().min_by_key(|set| having(*set)) else { break };
+        sets.retain(|set| *set != rarest);
+        chosen = whole(&sets);
+    }
+    chosen.truncate(count);
     let captions = |set: usize| {
         chosen.iter().filter_map(move |(key, said)| {
             Some(SplitCaption { key: key.clone(), caption: said[set].clone()? })
@@ -68,7 +74,7 @@ pub fn perturbed(
     };
     let sets = sets
         .iter()
-        .map(|(set, name)| SplitSet { name: (*name).to_string(), captions: captions(*set).collect() })
+        .map(|set| SplitSet { name: names[*set].to_string(), captions: captions(*set).collect() })
         .filter(|set| !set.captions.is_empty());
     Ok(sets.collect())
 }

@@ -175,6 +175,17 @@ fn captions_are_said_in_other_ways() {
     let lengths = typos[0].1.chars().count();
     assert!((8..=10).contains(&lengths), "{typos:?}");
 
+    // Where no record has all that most have, the rarest is left out; an empty text is no caption in another language.
+    let mixed = Memory::of(&[
+        &[("text", text("apple")), ("words", list(&["fruit"])), ("text_zh", text(""))],
+        &[("text", text("red sun")), ("words", list(&["star"])), ("text_zh", text(""))],
+        &[("text", text("green pear")), ("words", list(&[])), ("text_zh", text("绿梨"))],
+    ]);
+    let sets = perturbed(&mixed, &[0, 1, 2], 10, 3).unwrap();
+    let sizes: Vec<_> = sets.iter().map(|set| (set.name.as_str(), set.captions.len())).collect();
+    assert!(sizes.len() >= 2 && sizes.iter().all(|(_, size)| *size == 2), "{sizes:?}");
+    assert!(sizes[0].0 == "plain" && sizes.iter().all(|(name, _)| *name != "other language"), "{sizes:?}");
+
     // What most have nothing for is left out, and keeps nobody away.
     let few = perturbed(&memory, &[0, 1], 10, 3).unwrap();
     let names: Vec<&str> = few.iter().map(|set| set.name.as_str()).collect();

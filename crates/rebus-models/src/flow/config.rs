@@ -8,7 +8,7 @@ use crate::{ModelError, text::TextConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowConfig {
-    /// Squares of this many pixels a side become channels before the first convolution.
+    /// Squares of this many pixels a side become channels, or a transformer's places, first of all.
     pub patch: usize,
     /// Channels of each level; each level has half the side of the one before.
     pub widths: Vec<usize>,

@@ -15,7 +15,7 @@ use rebus_nn::{
 use super::{FlowConfig, TransformerConfig, VelocityField};
 use crate::{Embedding, text::TextEncoder};
 
-/// The slowest turn of a rotary position is by 1 over this: sides have tens of patches.
+/// Turns of a rotary position slow down from 1 a patch towards 1 over this: sides have tens of patches.
 const SLOWEST: f64 = 100.0;
 
 /// The network.
@@ -35,8 +35,8 @@ pub struct FlowTransformer {
     head_width: usize,
 }
 
-/// Both streams through one attention, and each through a feed-forward layer. Behind the last attention nobody looks at the
-/// words any more.
+/// Both streams through one attention, and each through a feed-forward layer. In the last nobody looks at the words any more but the
+/// patches, so that words ask nothing there.
 #[derive(Module, Debug)]
 struct Block {
     patches: Before,
@@ -49,11 +49,16 @@ struct Block {
 #[derive(Module, Debug)]
 struct Before {
     modulation: Linear,
-    query: Linear,
-    key: Linear,
+    query: Option<Normed>,
+    key: Normed,
     value: Linear,
-    query_norm: RmsNorm,
-    key_norm: RmsNorm,
+}
+
+/// A linear layer whose heads are normalised.
+#[derive(Module, Debug)]
+struct Normed {
+    linear: Linear,
+    norm: RmsNorm,
 }
 
 /// What a stream makes of what it gets from there.
@@ -70,8 +75,8 @@ impl VelocityField for FlowTransformer {
         let TransformerConfig { width, blocks, head_width } = config.transformer.clone().unwrap_or_default();
         let pixels = channels * patch * patch;
         let block = |is_last: bool, init: &mut Init| Block {
-            patches: Before::new(width, head_width, condition_width, init),
-            words: Before::new(width, head_width, condition_width, init),
+            patches: Before::new(width, head_width, condition_width, true, init),
+            words: Before::new(width, head_width, condition_width, !is_last, init),
             after_patches: After::new(width, condition_width, init),
             after_words: (!is_last).then(|| After::new(width, condition_width, init)),
         };
@@ -123,46 +128,64 @@ impl Block {
         angles: &Tensor<2>,
         bias: &Tensor<2>,
     ) -> [Tensor<3>; 2] {
-        let [[_, places, width], [_, said, _]] = [patches.dims(), words.dims()];
+        let [_, places, width] = patches.dims();
         // Words have no place on the picture, so theirs are not turned.
-        let [query, key, value] = self.patches.forward(patches.clone(), condition);
-        let [query, key] = [query, key].map(|x| kernels::rotate(x, angles.clone()));
-        let [query_of_words, key_of_words, value_of_words] = self.words.forward(words.clone(), condition);
-        let joined = |patches: Tensor<3>, words: Tensor<3>| Tensor::cat(vec![patches, words], 1); // [b, places + words, width]
-        let (key, value) = (joined(key, key_of_words), joined(value, value_of_words));
-        let key_value = Tensor::cat(vec![key, value], 2);
+        let turned = |x: Tensor<3>| kernels::rotate(x, angles.clone());
+        let of_patches = self.patches.forward(patches.clone(), condition);
+        let of_words = self.words.forward(words.clone(), condition);
+        let key = Tensor::cat(vec![turned(of_patches.key), of_words.key], 1); // [b, places + words, width]
+        let value = Tensor::cat(vec![of_patches.value, of_words.value], 1);
+        let asks = of_patches.query.map(turned).into_iter().chain(of_words.query);
+        let query = Tensor::cat(asks.collect(), 1);
 
         let heads = width / (2 * angles.dims()[1]);
-        let attended = kernels::attention(joined(query, query_of_words), key_value, bias.clone(), heads);
+        let attended = kernels::attention(query, Tensor::cat(vec![key, value], 2), bias.clone(), heads);
+        let [_, asked, _] = attended.dims();
         let of_patches = attended.clone().narrow(1, 0, places);
         let patches = self.after_patches.forward(patches, of_patches, condition);
         let words = match &self.after_words {
-            Some(after) => after.forward(words, attended.narrow(1, places, said), condition),
+            Some(after) => after.forward(words, attended.narrow(1, places, asked - places), condition),
             None => words,
         };
         [patches, words]
     }
 }
 
+/// Queries, keys and values of a stream, `[b, length, width]` each.
+struct Asked {
+    query: Option<Tensor<3>>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+}
+
 impl Before {
-    fn new(width: usize, head_width: usize, condition_width: usize, init: &mut Init) -> Self {
+    fn new(width: usize, head_width: usize, condition_width: usize, asks: bool, init: &mut Init) -> Self {
+        let normed = |init: &mut Init| Normed {
+            linear: Linear::new(width, width, init),
+            norm: RmsNorm::new(head_width, init),
+        };
         Self {
             modulation: Linear::zeroed(condition_width, 2 * width, init),
-            query: Linear::new(width, width, init),
-            key: Linear::new(width, width, init),
+            query: asks.then(|| normed(init)),
+            key: normed(init),
             value: Linear::new(width, width, init),
-            query_norm: RmsNorm::new(head_width, init),
-            key_norm: RmsNorm::new(head_width, init),
         }
     }
 
-    /// Queries, keys and values, `[b, length, width]` each.
-    fn forward(&self, x: Tensor<3>, condition: &Tensor<2>) -> [Tensor<3>; 3] {
+    fn forward(&self, x: Tensor<3>, condition: &Tensor<2>) -> Asked {
         let [shift, scale] = parts(self.modulation.forward(condition.clone())); // [b, width]
         let h = kernels::modulated_layer_norm(x, scale + 1.0, shift);
-        let query = self.query_norm.by_heads(self.query.forward(h.clone()));
-        let key = self.key_norm.by_heads(self.key.forward(h.clone()));
-        [query, key, self.value.forward(h)]
+        Asked {
+            query: self.query.as_ref().map(|query| query.forward(h.clone())),
+            key: self.key.forward(h.clone()),
+            value: self.value.forward(h),
+        }
+    }
+}
+
+impl Normed {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.norm.by_heads(self.linear.forward(x))
     }
 }
 

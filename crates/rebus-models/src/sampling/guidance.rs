@@ -21,7 +21,8 @@ impl Guidance {
 
     /// The scale at a time.
     pub fn at(&self, time: f64) -> f32 {
-        let [low, high] = self.interval;
+        // Steps stand at times that are rounded.
+        let [low, high] = [self.interval[0] - 1e-9, self.interval[1] + 1e-9];
         if (low..=high).contains(&time) { self.scale } else { 1.0 }
     }
 

@@ -39,6 +39,13 @@ pub fn log_density<D: Denoise + ?Sized>(
     divergence: Divergence,
 ) -> Result<Vec<f64>, ModelError> {
     let steps = checked_steps(steps)?;
+    if let Divergence::Estimated { probes: 0, .. } = divergence {
+        return Err(ModelError::Request {
+            option: "probes",
+            value: "0".to_string(),
+            rule: "it must be at least 1".to_string(),
+        });
+    }
     let batch = x.dims()[0];
     let velocity = |x: Tensor<4>, t: f64| {
         let times = Tensor::<1>::full([batch], t, &x.device());
@@ -79,21 +86,21 @@ fn divergences(
     let numbers = channels * height * width;
     let count = match divergence {
         Divergence::Exact => numbers,
-        Divergence::Estimated { probes, .. } => probes.max(1),
+        Divergence::Estimated { probes, .. } => probes,
     };
     let mut total = vec![0.0; batch];
     for probe in 0..count {
         let direction = match divergence {
             Divergence::Exact => {
-                let one = Tensor::<1>::ones([1], &x.device());
-                let zeros = Tensor::<1>::zeros([numbers], &x.device());
-                let single = zeros.slice_assign([probe..probe + 1], one);
-                single.reshape([1, channels, height, width]).expand([batch, channels, height, width])
+                let mut along = vec![0.0; numbers];
+                along[probe] = 1.0;
+                let along = Tensor::<1>::from_floats(along.as_slice(), &x.device());
+                along.reshape([1, channels, height, width]).expand([batch, channels, height, width])
             }
             Divergence::Estimated { seed, .. } => {
                 let seeds: Vec<u64> = (0..batch as u64).map(|entry| seed.wrapping_add(entry)).collect();
                 let step = (place * count + probe) as u64;
-                normal_per_seed(x.dims(), &seeds, Purpose::Noise, step, &x.device()).sign()
+                normal_per_seed(x.dims(), &seeds, Purpose::Probe, step, &x.device()).sign()
             }
         };
         let near = |sign: f64| velocity(x.clone() + direction.clone() * (sign * REACH), time);
@@ -110,6 +117,6 @@ fn divergences(
 fn per_entry(x: Tensor<4>) -> Vec<f64> {
     let batch = x.dims()[0];
     let numbers: Vec<f32> = x.into_data().iter::<f32>().collect();
-    let entries = numbers.chunks(numbers.len() / batch.max(1));
+    let entries = numbers.chunks((numbers.len() / batch.max(1)).max(1));
     entries.map(|numbers| numbers.iter().map(|number| f64::from(*number)).sum()).collect()
 }

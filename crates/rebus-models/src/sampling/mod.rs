@@ -47,6 +47,9 @@ impl<D: Denoise> Generate for D {
         let mut walk = request.sampler.start();
         for step in 0..steps {
             let (from, to) = (time(step, steps), time(step + 1, steps));
+            if step > 0 && guidance.at(from) != guidance.at(time(step - 1, steps)) {
+                walk.turn();
+            }
             x = walk.step(&velocity, x, from, to)?;
             let preview = || modality::from_tensor(self.decode(x.clone()));
             if observer.step(step + 1, steps, &preview).is_break() {

@@ -56,6 +56,11 @@ pub struct Walk {
 }
 
 impl Walk {
+    /// Goes on in another field, of which the step before told nothing.
+    pub fn turn(&mut self) {
+        self.before = None;
+    }
+
     /// From time `from` to time `to`.
     ///
     /// # Errors

@@ -139,6 +139,12 @@ fn a_way_back_can_be_stopped_and_refuses_what_it_cannot_do() {
 fn guidance_is_where_it_is_asked_for() {
     let guidance = Guidance { scale: 4.0, interval: [0.25, 0.75] };
     assert_eq!([0.0, 0.25, 0.5, 0.75, 1.0].map(|time| guidance.at(time)), [1.0, 4.0, 4.0, 4.0, 1.0]);
+    // A step that stands at the edge is inside, whatever its time was rounded to.
+    let edges = Guidance { scale: 4.0, interval: [0.2, 0.8] };
+    for steps in [5, 10, 20, 50] {
+        let inside = (0..=steps).filter(|step| edges.at(time(*step, steps)) == 4.0).count();
+        assert_eq!(inside, steps * 3 / 5 + 1, "{steps} steps");
+    }
 }
 
 #[test]
@@ -162,4 +168,7 @@ fn a_likelihood_is_that_of_the_closed_form() {
             assert!((found - exact).abs() < 2e-3, "{divergence:?}: {found}, not {exact}");
         }
     }
+    let none = Divergence::Estimated { probes: 0, seed: 5 };
+    let said = log_density(&model, picture, &nothing, 20, none).unwrap_err().to_string();
+    assert!(said.contains("probes"), "{said}");
 }

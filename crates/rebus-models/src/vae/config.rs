@@ -74,7 +74,7 @@ impl VaeConfig {
             let rule = "latent_channels, blocks and condition_width must be at least 1";
             return wrong("model.latent_channels", self.latent_channels.to_string(), rule.to_string());
         }
-        if self.prior_heads == 0 || self.condition_width % self.prior_heads != 0 {
+        if self.prior_heads == 0 || !self.condition_width.is_multiple_of(self.prior_heads) {
             let rule = "it must divide model.condition_width";
             return wrong("model.prior_heads", self.prior_heads.to_string(), rule.to_string());
         }

@@ -150,7 +150,7 @@ impl Shape {
         let steps = with_rows(&pass.starts, panels.width);
         // Some pictures are summed apart from others, which depends on sizes alone.
         let parts = (MOST_SUMS / (taps * row).max(1)).clamp(1, PARTS);
-        let part = self.batch.div_ceil(parts);
+        let part = self.batch.div_ceil(parts).max(1);
         let parts = input.par_chunks(part * picture_in).zip(gradient.par_chunks(part * picture_out));
         let sums: Vec<Vec<f32>> = parts
             .map(|(input, gradient)| {
@@ -177,7 +177,8 @@ impl Shape {
                 sums
             })
             .collect();
-        let total = run::total(sums);
+        let mut total = run::total(sums);
+        total.resize(taps * row, 0.0); // without a picture there is nothing
         let of_weight = run::filled(self.channels_out * taps, |of_weight| {
             panels::unpack(&total, &pass, panels, of_weight);
         });

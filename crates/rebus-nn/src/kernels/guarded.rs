@@ -153,6 +153,22 @@ fn products_that_read_where_numbers_lie() {
     }
 }
 
+#[test]
+#[should_panic(expected = "number 4 of 4 on the left")]
+fn products_read_nothing_past_the_end() {
+    let (left, right) = ([1.0; 4], vec![1.0; run::lanes()]);
+    run::dispatch(indirect::Product {
+        left: &left,
+        rows: &[0, 2],
+        steps: &[[0, 0], [2, 0]],
+        right: &right,
+        columns: run::lanes(),
+        output: &mut vec![0.0; 2 * run::lanes()],
+        pitch: run::lanes(),
+        add: false,
+    });
+}
+
 /// All that goes over rows, with a tail of each length.
 struct Rows<'a> {
     input: &'a [f32],

@@ -61,7 +61,12 @@ impl Product<'_> {
         left = left.saturating_add(self.rows.iter().max().copied().unwrap_or(0));
         let (lefts, rights) = (self.left.len(), self.right.len());
         assert!(left < lefts, "number {left} of {lefts} on the left");
-        assert!(right + self.columns <= rights, "{} columns from {right} on of {rights}", self.columns);
+        let end = right.saturating_add(self.columns);
+        assert!(end <= rights, "{} columns from {right} on of {rights}", self.columns);
+        let (rows, room) = (self.rows.len(), self.output.len());
+        assert!(rows > 0 && !self.steps.is_empty(), "{rows} rows of {} steps", self.steps.len());
+        assert!(self.columns <= self.pitch, "rows of {} overlap, {} apart", self.columns, self.pitch);
+        assert!((rows - 1) * self.pitch + self.columns <= room, "{rows} rows in room for {room} numbers");
         for first in (0..self.steps.len()).step_by(DEPTH) {
             for column in (0..self.columns).step_by(VECTORS * lanes) {
                 if self.columns - column == lanes {

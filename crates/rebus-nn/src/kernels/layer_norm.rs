@@ -81,7 +81,7 @@ impl Kernel<2> for RowNorm {
 impl Kernel<3> for RowNorm {
     fn forward(&self, [input, scale, shift]: [&FlexTensor; 3]) -> FlexTensor {
         let ([rows, width], [samples, _]) = (run::sides(input), run::sides(scale));
-        let sample = rows / samples * width;
+        let sample = (rows / samples * width).max(1);
         let output = run::filled(rows * width, |output| {
             output
                 .par_chunks_mut(sample)
@@ -109,7 +109,7 @@ impl Kernel<3> for RowNorm {
         _wanted: [bool; 3],
     ) -> [Option<FlexTensor>; 3] {
         let ([rows, width], [samples, _]) = (run::sides(input), run::sides(scale));
-        let sample = rows / samples * width;
+        let sample = (rows / samples * width).max(1);
         let (mut of_scale, mut of_shift) = (vec![0.0; samples * width], vec![0.0; samples * width]);
         let of_input = run::filled(rows * width, |of_input| {
             of_input

@@ -180,6 +180,7 @@ pub fn modulated_layer_norm(input: Tensor<3>, scale: Tensor<2>, shift: Tensor<2>
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&scale) && run::takes(&shift) {
         let shape = input.dims();
+        assert_eq!(scale.dims()[0], shape[0], "a scale for {} samples", shape[0]);
         return layer_norm::layer_norm(rows_of(input), scale, shift).reshape(shape);
     }
     plain::modulated_layer_norm(input, scale, shift)
@@ -200,6 +201,7 @@ pub fn modulated_rms_norm(input: Tensor<3>, scale: Tensor<2>) -> Tensor<3> {
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&scale) {
         let shape = input.dims();
+        assert_eq!(scale.dims()[0], shape[0], "a scale for {} samples", shape[0]);
         return layer_norm::rms_norm(rows_of(input), scale).reshape(shape);
     }
     plain::modulated_rms_norm(input, scale)

@@ -170,10 +170,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 out!("{:16} {:4} captions   {}", set.name, set.captions.len(), some.join(" | "));
             }
             if sets.iter().all(|set| set.captions.is_empty()) {
-                return Err(Failure::input(format!(
-                    "{} has no such captions: give a --rule of its own",
-                    path.display()
-                )));
+                let hint = match kind {
+                    SplitKind::Composition => "give a --rule of its own",
+                    SplitKind::Perturbed => "it needs captions",
+                };
+                return Err(Failure::input(format!("{} has no such captions: {hint}", path.display())));
             }
             let file = SplitFile::new(kind, &*collection, sets)?;
             write_atomic(output, file.to_json().as_bytes())?;

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, allow_negative_numbers = true)]
     guidance_scale: Option<f32>,
     /// The times, from 0 (picture) to 1 (noise), between which the prompt is followed so closely; 0 1 is always.
-    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], action = clap::ArgAction::Set, allow_negative_numbers = true)]
     guidance_interval: Option<Vec<f64>>,
     /// How many steps to take.
     #[arg(long, visible_alias = "num-inference-steps")]
