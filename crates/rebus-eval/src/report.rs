@@ -1,6 +1,6 @@
 //! What an evaluation found, as `eval.json` holds it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -195,7 +195,7 @@ impl Agreement {
             cosines.sum::<f64>() / captions.len() as f64
         };
         // All pairs of a drawing and a caption by the products of sums, less those of equal captions.
-        let mut of_caption: HashMap<&str, (usize, usize, Vec<f64>)> = HashMap::new();
+        let mut of_caption: BTreeMap<&str, (usize, usize, Vec<f64>)> = BTreeMap::new();
         let mut all = (vec![0.0; rows.width()], vec![0.0; rows.width()]);
         for (row, caption) in captions.iter().enumerate() {
             let (_, count, sum) =

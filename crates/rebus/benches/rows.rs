@@ -175,9 +175,8 @@ fn operation(name: &str) -> Row {
             let (weight, bias) = (noise([64, 64, 3, 3], 2).require_grad(), noise([64], 3).require_grad());
             Box::new(move || {
                 timed(|| {
-                    let x = kernels::upsample_nearest(input.clone(), 2);
-                    let output =
-                        kernels::conv2d(x, weight.clone(), Some(bias.clone()), Convolution::new(1, (1, 1)));
+                    let (weight, bias) = (weight.clone(), Some(bias.clone()));
+                    let output = kernels::conv2d_upsampled(input.clone(), weight, bias);
                     drop(black_box(kernels::sum(output).backward()));
                 })
             })

@@ -89,13 +89,15 @@ impl VaeNetwork {
     /// `q(z|x,c)` of pictures `[batch, channel, height, width]` in -1..1.
     pub fn posterior(&self, pictures: Tensor<4>, condition: &Tensor<2>) -> Gaussian {
         Gaussian::from_channels(
-            self.encoder.forward(pictures, condition, |x| resample::downsample_mean(x, 2)),
+            self.encoder
+                .forward(pictures, condition, |change, x| change.forward(resample::downsample_mean(x, 2))),
         )
     }
 
     /// What [`Likelihood`] makes a distribution of, out of latents.
     pub fn decode(&self, latents: Tensor<4>, condition: &Tensor<2>) -> Tensor<4> {
-        self.decoder.forward(latents, condition, |x| resample::upsample_nearest(x, 2))
+        // One tap gives the same before as after, where it has four times the pixels.
+        self.decoder.forward(latents, condition, |change, x| resample::upsample_nearest(change.forward(x), 2))
     }
 }
 
@@ -144,12 +146,12 @@ impl Way {
         &self,
         x: Tensor<4>,
         condition: &Tensor<2>,
-        resize: impl Fn(Tensor<4>) -> Tensor<4>,
+        next: impl Fn(&Conv2d, Tensor<4>) -> Tensor<4>,
     ) -> Tensor<4> {
         let mut x = self.input.forward(x);
         for stage in &self.stages {
             if let Some(change) = &stage.change {
-                x = change.forward(resize(x));
+                x = next(change, x);
             }
             x = stage.blocks.iter().fold(x, |x, block| block.forward(x, Some(condition)));
         }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::{Activation, PackedWeight, plain};
 #[cfg(feature = "cpu")]
 use super::{
-    activate, activation, conv_transpose, convolution, run, tiled,
+    activate, activation, conv_transpose, convolution, run, tiled, upsampled,
     winograd::{Fast, Fine, Small},
 };
 
@@ -105,4 +105,18 @@ pub fn conv_transpose2d(
         return conv_transpose::conv_transpose2d(input, weight, bias, convolution);
     }
     plain::conv_transpose2d(input, weight, bias, stride, padding)
+}
+
+/// [`conv2d`] with a kernel of 3x3, stride 1 and a zero around, over a picture each of whose pixels becomes four equal ones:
+/// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, 3, 3]` to
+/// `[batch, channels_out, 2 * height, 2 * width]`, in one operation.
+pub fn conv2d_upsampled(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let [channels_out, channels_in, rows, columns] = weight.dims();
+    assert_eq!((rows, columns), (3, 3), "a kernel of 3x3");
+    #[cfg(feature = "cpu")]
+    if run::takes(&input) && run::takes(&weight) && channels_out.min(channels_in) >= FEW_CHANNELS {
+        return upsampled::conv2d_upsampled(input, weight, bias);
+    }
+    let _ = (channels_out, channels_in);
+    conv2d(super::upsample_nearest(input, 2), weight, bias, Convolution::new(1, (1, 1)))
 }

@@ -38,7 +38,7 @@ pub(super) fn conv_transpose2d(
 
 /// The adjoint of this convolution.
 #[derive(Debug, Clone, Copy)]
-struct Transposed(Convolution);
+pub(super) struct Transposed(pub Convolution);
 
 /// The convolution whose output is our input.
 enum Adjoint {

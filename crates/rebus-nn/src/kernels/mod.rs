@@ -87,9 +87,11 @@ mod tiled_weight;
 #[cfg(feature = "cpu")]
 mod tiles;
 #[cfg(feature = "cpu")]
+mod upsampled;
+#[cfg(feature = "cpu")]
 mod winograd;
 
-pub use conv2d::{Convolution, conv_transpose2d, conv2d, conv2d_packed};
+pub use conv2d::{Convolution, conv_transpose2d, conv2d, conv2d_packed, conv2d_upsampled};
 pub use kept::PackedWeight;
 #[cfg(feature = "mimalloc")]
 pub use memory::keep_freed_memory;

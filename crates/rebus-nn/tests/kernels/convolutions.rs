@@ -58,6 +58,24 @@ proptest! {
 
     /// Kernels that are taken apart into the phases of the input, and the way back from each.
     #[test]
+    fn convolutions_of_pictures_of_twice_the_size(
+        batch in 1usize..4,
+        channels_in in 1usize..30,
+        channels_out in 1usize..30,
+        (height, width) in (1usize..12, 1usize..20),
+    ) {
+        let inputs = (
+            noise([batch, channels_in, height, width], 1),
+            noise([channels_out, channels_in, 3, 3], 2),
+            noise([channels_out], 3),
+        );
+        let found = errors(inputs.clone(), |x, weight, bias| kernels::conv2d_upsampled(x, weight, Some(bias)));
+        within(found, [1e-5, 1e-5, 2e-5, SUM]);
+        let without = errors(inputs, |x, weight, _| kernels::conv2d_upsampled(x, weight, None));
+        within(without, [1e-5, 1e-5, 2e-5, 0.0]);
+    }
+
+    #[test]
     fn convolutions_by_phases(
         (batch, channels_in, channels_out) in (1usize..7, 8usize..40, 8usize..40),
         (height, width) in (1usize..36, 1usize..36),

@@ -6,7 +6,6 @@ use rebus_nn::{
     BatchNorm, Conv2d, Init, Linear, Statistics,
     conv::same_padding,
     kernels::{Activation, leaky_relu, relu},
-    resample,
 };
 
 use super::{ClassicConfig, config::START};
@@ -84,15 +83,12 @@ impl Generator {
         // The last convolutions, the output's among them, are those that double the sides before them.
         let single = self.convolutions.len() + 1 - self.doublings;
         for (place, block) in self.convolutions.iter_mut().enumerate() {
-            if place >= single {
-                x = resample::upsample_nearest(x, 2);
-            }
-            x = block.forward(x, statistics); // [b, c, side, side]
+            x = block.forward(x, place >= single, statistics); // [b, c, side, side]
         }
-        if self.doublings > 0 {
-            x = resample::upsample_nearest(x, 2);
-        }
-        self.output.forward(x) // [b, channel, height, width]
+        match self.doublings {
+            0 => self.output.forward(x),
+            _ => self.output.upsampled(x),
+        } // [b, channel, height, width]
     }
 
     /// The same over the averages: each picture depends on its own noise alone.
@@ -121,7 +117,7 @@ impl Discriminator {
     pub fn forward(&mut self, pictures: Tensor<4>, statistics: Statistics) -> Tensor<2> {
         let mut x = pictures;
         for block in &mut self.convolutions {
-            x = block.forward(x, statistics); // [b, c, side / 2, side / 2]
+            x = block.forward(x, false, statistics); // [b, c, side / 2, side / 2]
         }
         self.output.forward(flatten(x)) // [b, 1]
     }
@@ -135,8 +131,13 @@ impl ConvBlock {
         }
     }
 
-    fn forward(&mut self, x: Tensor<4>, statistics: Statistics) -> Tensor<4> {
-        self.norm.forward(self.convolution.activated(x, Activation::Leaky(0.0)), statistics)
+    /// Of a picture, or of one of twice the size.
+    fn forward(&mut self, x: Tensor<4>, doubled: bool, statistics: Statistics) -> Tensor<4> {
+        let x = match doubled {
+            true => relu(self.convolution.upsampled(x)),
+            false => self.convolution.activated(x, Activation::Leaky(0.0)),
+        };
+        self.norm.forward(x, statistics)
     }
 }
 
