@@ -482,20 +482,35 @@ def compare(rebus, row, quick):
     return dict(row=row, rebus_ms=rebus_ms, best_torch_ms=torch_ms, torch=best, ratio=torch_ms / rebus_ms)
 
 
+# A process begins with the memory of the one that it was forked from, which counts as its own: so a small one stands between.
+LAUNCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
 def peak(command, lines):
     """The most memory that a process has held, in MB; it is given these lines."""
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    process.stdin.write(lines)
-    process.stdin.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    launch = [sys.executable, "-c", LAUNCH, *command]
+    done = subprocess.run(launch, cwd=ROOT, input=lines, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
         sys.exit(f"{command} has failed")
-    return usage.ru_maxrss / 1024
+    return int(done.stdout) / 1024
+
+
+def rows_binary():
+    """The program that `ROWS` runs, itself: Cargo takes memory of its own."""
+    build = ["cargo", "bench", "--no-run", "-p", "rebus", "--bench", "rows", "--message-format=json"]
+    said = subprocess.run(build, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    made = [json.loads(line) for line in said.stdout.splitlines()]
+    return next(part["executable"] for part in made if part.get("executable") and part["target"]["name"] == "rows")
 
 
 def memory(row):
     """Two steps of a row in a fresh process on each side; PyTorch in the layout that takes less."""
-    ours = peak([*ROWS, "--serve"], f"{row}\n" * 2)
+    ours = peak([rows_binary(), "--serve"], f"{row}\n" * 2)
     eager = [way for way in torch_row(row) if way != "compiled"]
     theirs = {way: peak([sys.executable, __file__, "--twice", row, way], "") for way in eager}
     best = min(theirs, key=theirs.get)
