@@ -45,17 +45,24 @@ def pooled_text(g, ids, mask):
     return text_encoder(g, "discriminator.text.", ids, mask, **TEXT)[2]
 
 
-def discriminator(g, x, pooled):
+def look(g, x):
     x = conv(g, "discriminator.input", x, WIDTHS[-1], 3)
     for i, width in enumerate(reversed(WIDTHS)):
         if i > 0:
             x = conv(g, f"discriminator.stages.{i}.change", F.avg_pool2d(x, 2), width, 1)
         x = stage(g, f"discriminator.stages.{i}", x)
     basis = g.weight("discriminator.basis", 1, *x.shape[1:], scale=0.25)
-    features = linear(g, "discriminator.features", (lrelu(x) * basis).sum(dim=(2, 3)), WIDTHS[0])
+    return linear(g, "discriminator.features", (lrelu(x) * basis).sum(dim=(2, 3)), WIDTHS[0])
+
+
+def judge(g, features, pooled):
     agreement = torch.einsum("bw,bw->b", linear(g, "discriminator.project", pooled, WIDTHS[0]), features)
     realness = features @ g.weight("discriminator.output.weight", WIDTHS[0], 1)
     return realness + agreement[:, None] * WIDTHS[0] ** -0.5
+
+
+def discriminator(g, x, pooled):
+    return judge(g, look(g, x), pooled)
 
 
 def augment(pictures, changes):

@@ -351,11 +351,18 @@ fn training(name: &str) -> Row {
     };
     spec.model = model;
     let mut objective: Box<dyn Objective> = (registry::family(family).unwrap().objective)(&spec).unwrap();
+    // One step in four of gan-modern has penalties.
+    let at_once = if family == "gan-modern" { 4 } else { 1 };
     let mut number = 0;
     Box::new(move || {
-        number += 1;
-        let step = Step { number, seed: 0, learning_rate: 1e-4 };
-        timed(|| drop(black_box(objective.step(std::slice::from_ref(&batch), &step).unwrap())))
+        let together = timed(|| {
+            for _ in 0..at_once {
+                number += 1;
+                let step = Step { number, seed: 0, learning_rate: 1e-4 };
+                drop(black_box(objective.step(std::slice::from_ref(&batch), &step).unwrap()));
+            }
+        });
+        together / f64::from(at_once)
     })
 }
 

@@ -6,7 +6,7 @@ use super::{Activation, PackedWeight, plain};
 #[cfg(feature = "cpu")]
 use super::{
     activate, activation, conv_transpose, convolution, run, tiled, upsampled,
-    winograd::{Fast, Fine, Small},
+    winograd::{Fast, Fine, MOST_TILE, Small},
 };
 
 /// How a kernel moves over a picture, and what becomes of the result.
@@ -35,7 +35,10 @@ impl Convolution {
 
 /// Channels below which a product over the taps is faster than Winograd's transforms.
 #[cfg(feature = "cpu")]
-pub(super) const FEW_CHANNELS: usize = 8;
+const FEW_CHANNELS: usize = 8;
+/// From so many channels on, products are most of the work.
+#[cfg(feature = "cpu")]
+const MANY_CHANNELS: usize = 128;
 
 /// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, kernel, kernel]`, and a bias
 /// `[channels_out]`, to `[batch, channels_out, height_out, width_out]`, where a side is
@@ -71,11 +74,14 @@ pub fn conv2d_packed(
         });
         let kept = (!tracked).then(|| packed.clone());
         let few = channels_out.min(channels_in) < FEW_CHANNELS;
+        let direct = few || rows == 3 && ragged(input.dims(), channels_out);
         let convolution = Convolution { activation: fused, ..convolution };
         let output = match (rows, columns, stride, accurate) {
-            (3, 3, 1, true) if !few => tiled::convolution::<Fine>(input, weight, bias, convolution, kept),
-            (3, 3, 1, false) if !few => tiled::convolution::<Fast>(input, weight, bias, convolution, kept),
-            (4, 4, 2, false) if !few => tiled::convolution::<Small>(input, weight, bias, convolution, kept),
+            (3, 3, 1, true) if !direct => tiled::convolution::<Fine>(input, weight, bias, convolution, kept),
+            (3, 3, 1, false) if !direct => tiled::convolution::<Fast>(input, weight, bias, convolution, kept),
+            (4, 4, 2, false) if !direct => {
+                tiled::convolution::<Small>(input, weight, bias, convolution, kept)
+            }
             _ => convolution::convolution(input, weight, bias, convolution, kept),
         };
         return match (activation, fused) {
@@ -87,6 +93,14 @@ pub fn conv2d_packed(
     #[cfg(not(feature = "cpu"))]
     let _ = packed;
     plain::conv2d(input, weight, bias, convolution)
+}
+
+/// Whether the tiles of a picture are so empty at its edges, and the products so small, that the transforms cost more than they
+/// save.
+#[cfg(feature = "cpu")]
+fn ragged([_, channels_in, height, width]: [usize; 4], channels_out: usize) -> bool {
+    let whole = |side: usize| side.next_multiple_of(MOST_TILE);
+    channels_in.max(channels_out) < MANY_CHANNELS && 4 * height * width < 3 * whole(height) * whole(width)
 }
 
 /// The adjoint of [`conv2d`] of the same stride and padding: `[batch, channels_in, height, width]` with a kernel

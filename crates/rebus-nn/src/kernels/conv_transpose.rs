@@ -7,12 +7,8 @@ use super::{
     Convolution,
     affine::{self, Affine},
     channels::sum_of_planes,
-    conv2d::FEW_CHANNELS,
     convolution_plan::Shape,
-    run, tiled,
-    tiled_plan::{Plan, Way},
-    tiled_weight::gradient_of_weight,
-    winograd::{Small, Winograd as _},
+    run,
 };
 
 /// `[batch, channels_in, height, width]`, `[channels_in, channels_out, kernel, kernel]`, `[channels_out]`, on the
@@ -40,37 +36,20 @@ pub(super) fn conv_transpose2d(
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transposed(pub Convolution);
 
-/// The convolution whose output is our input.
-enum Adjoint {
-    Direct(Shape),
-    Tiled(Plan),
-}
-
 impl Transposed {
-    fn adjoint(self, input: &FlexTensor, weight: &FlexTensor) -> Adjoint {
+    /// The convolution whose output is our input.
+    fn adjoint(self, input: &FlexTensor, weight: &FlexTensor) -> Shape {
         let Convolution { stride, before, after, .. } = self.0;
-        let [batch, channels_in, height, width] = run::sides(input);
+        let [batch, _, height, width] = run::sides(input);
         let [_, channels, rows, columns] = run::sides(weight);
         let side = |side: usize, kernel: usize| (side - 1) * stride + kernel - before - after;
-        let sides = [batch, channels, side(height, rows), side(width, columns)];
-        // As a convolution of this kernel goes.
-        match (rows, columns, stride) {
-            (4, 4, 2) if channels_in.min(channels) >= FEW_CHANNELS => {
-                Adjoint::Tiled(Plan::new(self.0, sides, weight, Small::KERNEL))
-            }
-            _ => Adjoint::Direct(Shape::new(self.0, sides, weight)),
-        }
+        Shape::new(self.0, [batch, channels, side(height, rows), side(width, columns)], weight)
     }
 }
 
 impl Affine for Transposed {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        match self.adjoint(input, weight) {
-            Adjoint::Tiled(plan) => {
-                tiled::convolve::<Small>(input, weight, bias, (plan, Way::Back), None, None)
-            }
-            Adjoint::Direct(shape) => shape.gradient_of_input(weight, input, bias),
-        }
+        self.adjoint(input, weight).gradient_of_input(weight, input, bias)
     }
 
     fn gradients(
@@ -80,18 +59,11 @@ impl Affine for Transposed {
         gradient: &FlexTensor,
         [of_input, of_weight]: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
-        match self.adjoint(input, weight) {
-            Adjoint::Tiled(plan) => [
-                of_input.then(|| {
-                    tiled::convolve::<Small>(gradient, weight, &[], (plan, Way::Forward), None, None)
-                }),
-                of_weight.then(|| gradient_of_weight::<Small>(gradient, input, &plan)),
-            ],
-            Adjoint::Direct(shape) => [
-                of_input.then(|| shape.output(gradient, weight, &[], None, None)),
-                of_weight.then(|| shape.gradient_of_weight(gradient, input)),
-            ],
-        }
+        let adjoint = self.adjoint(input, weight);
+        [
+            of_input.then(|| adjoint.output(gradient, weight, &[], None, None)),
+            of_weight.then(|| adjoint.gradient_of_weight(gradient, input)),
+        ]
     }
 
     fn gradient_of_bias(&self, gradient: &FlexTensor) -> FlexTensor {

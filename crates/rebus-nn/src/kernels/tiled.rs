@@ -85,7 +85,7 @@ impl<W: Winograd> Affine for Tiled<W> {
 }
 
 /// `bias` is empty or has a number a channel.
-pub(super) fn convolve<W: Winograd>(
+fn convolve<W: Winograd>(
     source: &FlexTensor,
     weight: &FlexTensor,
     bias: &[f32],

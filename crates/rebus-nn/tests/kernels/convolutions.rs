@@ -12,11 +12,12 @@ use super::{SUM, cases, error, errors, noise, within};
 proptest! {
     #![proptest_config(cases())]
 
+    /// Small pictures leave their tiles half empty, so that only many channels go in tiles.
     #[test]
     fn convolutions(
         batch in 1usize..7,
         channels_in in 1usize..34,
-        channels_out in 1usize..34,
+        channels_out in prop_oneof![2 => 1usize..34, 1 => 128usize..132],
         height in 1usize..20,
         width in 1usize..20,
     ) {
@@ -70,9 +71,9 @@ proptest! {
             noise([channels_out], 3),
         );
         let found = errors(inputs.clone(), |x, weight, bias| kernels::conv2d_upsampled(x, weight, Some(bias)));
-        within(found, [1e-5, 1e-5, 2e-5, SUM]);
+        within(found, [1e-6, 1e-6, 2e-6, SUM]);
         let without = errors(inputs, |x, weight, _| kernels::conv2d_upsampled(x, weight, None));
-        within(without, [1e-5, 1e-5, 2e-5, 0.0]);
+        within(without, [1e-6, 1e-6, 2e-6, 0.0]);
     }
 
     #[test]
@@ -97,7 +98,7 @@ proptest! {
         let found = errors(inputs, |x, weight, bias| {
             kernels::conv_transpose2d(x, weight, Some(bias), 2, (before, after))
         });
-        within(found, [5e-6, 5e-6, 1e-5, SUM]);
+        within(found, [1e-6, 1e-6, 2e-6, SUM]);
     }
 
     #[test]
@@ -131,7 +132,7 @@ fn convolutions_by_rows() {
 
 #[test]
 fn a_convolution_without_a_bias() {
-    let found = errors((noise([3, 5, 9, 7], 1), noise([6, 5, 3, 3], 2), noise([1], 3)), |x, weight, _| {
+    let found = errors((noise([3, 9, 8, 7], 1), noise([10, 9, 3, 3], 2), noise([1], 3)), |x, weight, _| {
         kernels::conv2d(x, weight, None, Convolution::new(1, (1, 1)))
     });
     within(found, [1e-5, 1e-5, 2e-5, 0.0]);
@@ -144,8 +145,8 @@ fn a_convolution_with_an_activation() {
         [0.2, 0.0].map(Activation::Leaky).into_iter().chain([Activation::Silu, Activation::Gelu])
     {
         for (kernel, stride, padding) in [(3, 1, (1, 1)), (3, 2, (0, 1)), (1, 1, (0, 0))] {
-            let weight = noise([6, 5, kernel, kernel], 2) * 0.3;
-            let inputs = (noise([3, 5, 9, 7], 1), weight, noise([6], 3));
+            let weight = noise([10, 9, kernel, kernel], 2) * 0.3;
+            let inputs = (noise([3, 9, 8, 7], 1), weight, noise([10], 3));
             let convolution =
                 Convolution { activation: Some(activation), ..Convolution::new(stride, padding) };
             let conv = |x, weight, bias| kernels::conv2d(x, weight, Some(bias), convolution);
@@ -161,7 +162,7 @@ fn a_convolution_with_an_activation() {
 /// What is kept of a weight serves that weight alone, also where another is learned.
 #[test]
 fn a_weight_that_changes_is_packed_anew() {
-    let (input, weight) = (noise([2, 12, 9, 9], 1), noise([10, 12, 3, 3], 2));
+    let (input, weight) = (noise([2, 12, 8, 8], 1), noise([10, 12, 3, 3], 2));
     let packed = PackedWeight::default();
     let fast = Convolution::new(1, (1, 1));
     let kept = |weight: Tensor<4>, convolution| {
