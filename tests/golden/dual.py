@@ -18,13 +18,20 @@ def residual(g, name, x):
     return x + conv(g, f"{name}.second", F.silu(group_norm(g, f"{name}.second_norm", h)), x.shape[1], 3)
 
 
-def picture_tower(g, x, name="picture", out=WIDTH):
-    x = conv(g, f"{name}.input", x, WIDTHS[0], 3)
+def picture_levels(g, x, name):
+    """What each level sees."""
+    x, levels = conv(g, f"{name}.input", x, WIDTHS[0], 3), []
     for level, width in enumerate(WIDTHS):
         if level > 0:
             x = conv(g, f"{name}.stages.{level}.change", F.avg_pool2d(x, 2), width, 1)
         for i in range(BLOCKS):
             x = residual(g, f"{name}.stages.{level}.blocks.{i}", x)
+        levels.append(x)
+    return levels
+
+
+def picture_tower(g, x, name="picture", out=WIDTH):
+    x = picture_levels(g, x, name)[-1]
     return linear(g, f"{name}.output", F.silu(group_norm(g, f"{name}.norm", x)).mean((2, 3)), out)
 
 

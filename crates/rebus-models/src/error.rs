@@ -98,6 +98,16 @@ pub enum ModelError {
         reason: String,
     },
 
+    /// A recipe of a family that learns with another model's help, and names none; the user must add it.
+    #[error(
+        "this family needs a model `{name}`: add a table `[needs.{name}]` with `model = \"PATH\"` to the recipe, or \
+         --set needs.{name}.model=PATH"
+    )]
+    Needs {
+        /// What it is needed for.
+        name: &'static str,
+    },
+
     /// A model was asked for what its family cannot do.
     #[error("a model of family `{family}` cannot {verb}; these families can: {able}")]
     Lacks {

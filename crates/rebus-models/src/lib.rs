@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of the training loop.
 
+pub mod autoencoder;
 pub mod capability;
 pub mod classifier;
 pub mod dual;

@@ -1,6 +1,6 @@
 //! What training needs of a family: a step over batches, with its own optimisers and its own memory.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use burn::tensor::{Device, Tensor};
 use indexmap::IndexMap;
@@ -8,7 +8,7 @@ use rebus_data::{Batch, Tokenizer};
 pub use rebus_nn::optim::Which;
 use rebus_nn::optim::{AdamWConfig, AverageConfig, Snapshot};
 
-use crate::{Model, ModelError, Package};
+use crate::{Model, ModelError, ModelFolder, Package};
 
 /// Losses by name, in the order of the family.
 pub type Losses = IndexMap<String, f64>;
@@ -80,6 +80,10 @@ pub struct ObjectiveSpec {
     pub picture_shape: [usize; 3],
     /// The tokenizer, for families that read captions.
     pub tokenizer: Option<Arc<Tokenizer>>,
+    /// Other models, by the name in the recipe's `[needs]`.
+    pub needs: IndexMap<String, Arc<ModelFolder>>,
+    /// A folder for what may be computed again; nothing is kept where there is none.
+    pub cache: Option<PathBuf>,
     /// Where to train; it differentiates.
     pub device: Device,
     /// The seed of the first weights.
@@ -96,9 +100,19 @@ impl ObjectiveSpec {
             average: AverageConfig::default(),
             picture_shape,
             tokenizer: None,
+            needs: IndexMap::new(),
+            cache: None,
             device,
             seed,
         }
+    }
+
+    /// A model that the recipe needs.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn need(&self, name: &'static str) -> Result<&ModelFolder, ModelError> {
+        self.needs.get(name).map(AsRef::as_ref).ok_or(ModelError::Needs { name })
     }
 
     /// The tokenizer of a family that reads captions.

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
-use crate::{Model, ModelError, ModelFolder, Objective, ObjectiveSpec, classifier, dual, flow, gan, vae};
+use crate::{
+    Model, ModelError, ModelFolder, Objective, ObjectiveSpec, autoencoder, classifier, dual, flow, gan, vae,
+};
 
 /// What the rest of the program knows of a family.
 pub struct Family {
@@ -29,7 +31,15 @@ pub struct Family {
 
 /// All families.
 pub fn families() -> &'static [Family] {
-    &[flow::FAMILY, vae::FAMILY, gan::modern::FAMILY, gan::classic::FAMILY, dual::FAMILY, classifier::FAMILY]
+    &[
+        flow::FAMILY,
+        vae::FAMILY,
+        autoencoder::FAMILY,
+        gan::modern::FAMILY,
+        gan::classic::FAMILY,
+        dual::FAMILY,
+        classifier::FAMILY,
+    ]
 }
 
 /// The family of a name.

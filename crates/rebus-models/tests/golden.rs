@@ -9,6 +9,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use rebus_models::{
+    autoencoder::{Autoencoder, AutoencoderConfig, Eye, PatchDiscriminator, Rebuilt, Weights, hinge},
     classifier::cross_entropy,
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, TransformerConfig, VelocityField},
@@ -154,6 +155,33 @@ fn the_text_encoder() {
 }
 
 #[test]
+fn the_autoencoder() {
+    let mut golden = Golden::read("autoencoder");
+    let config =
+        AutoencoderConfig { latent_channels: 3, patch: 2, widths: vec![8, 12], blocks: 1, groups: 4 };
+    let init = &mut Init::empty(&golden.device);
+    let network = golden.fill(Autoencoder::new(&config, 3, init), "network.");
+    let discriminator = golden.fill(PatchDiscriminator::new(&[8, 16], 3, init), "discriminator.");
+    let tower = PictureConfig { widths: vec![8, 12], blocks: 2, groups: 4 };
+    let eye = golden.fill(PictureTower::new(&tower, 3, 1, init), "eye.");
+    let pictures = golden.tensor::<4>("pictures");
+    golden.check("encoded", network.encode(pictures.clone()));
+    let rebuilt = Rebuilt::of(&network, Some(&Eye::new(eye, 2)), &pictures, golden.tensor("noise"));
+    golden.check("said", rebuilt.said.clone());
+    golden.check("rebuilt", rebuilt.pictures.clone());
+    golden.check("divergence", rebuilt.divergence.clone());
+    golden.check("seen", rebuilt.perceptual.clone().unwrap());
+    let logits = discriminator.forward(rebuilt.pictures.clone());
+    golden.check("logits", logits.clone());
+    let weights = Weights { kl: 0.2, perceptual: 0.5, adversarial: 0.3 };
+    golden.check_step("step", rebuilt.loss(Some(logits), weights), &network, "network.");
+    let judge = |pictures: Tensor<4>| discriminator.forward(pictures.detach());
+    let loss = hinge(judge(pictures), judge(rebuilt.pictures));
+    golden.check_step("judged", loss, &discriminator, "discriminator.");
+    golden.report("autoencoder");
+}
+
+#[test]
 fn the_variational_autoencoder() {
     let mut golden = Golden::read("vae");
     let config = VaeConfig {
@@ -198,6 +226,7 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         condition_width: 12,
         text: TEXT,
         transformer,
+        latents: None,
     };
     let network = golden.fill(N::new(&config, 3, &mut Init::empty(&golden.device)), "");
     let example = FlowExample {

@@ -153,6 +153,37 @@ pub enum TrainError {
         found: String,
     },
 
+    /// A model that the recipe needs is not there; the user must make it, or say where it is.
+    #[error(
+        "the recipe needs a model `{name}`, and there is none at {model}{}. Say where it is: --set needs.{name}.model=PATH",
+        made_by.is_empty().then(String::new).unwrap_or_else(|| format!("; `{made_by}` makes one"))
+    )]
+    NoNeed {
+        /// What it is needed for.
+        name: String,
+        /// Where it was looked for.
+        model: String,
+        /// The command that makes it, where the recipe knows one.
+        made_by: String,
+    },
+
+    /// A model that a run learned with has become another; the user must put the old one back.
+    #[error(
+        "{} began with another model `{name}` than {model} is now (its weights had the hash {wanted}). Put that one back, or \
+         say where it is: --set needs.{name}.model=PATH",
+        run.display()
+    )]
+    NeedDiffers {
+        /// What it is needed for.
+        name: String,
+        /// Where it is.
+        model: String,
+        /// The hash of its weights when the run began.
+        wanted: String,
+        /// The run folder.
+        run: PathBuf,
+    },
+
     /// No collection was named for a fresh run; a caller's mistake.
     #[error("a new run needs {what}")]
     Missing {

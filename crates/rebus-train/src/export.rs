@@ -10,7 +10,7 @@ use rebus_nn::optim::Snapshot;
 use serde_json::json;
 
 use crate::{
-    Recipe, Run, TrainError, card, checkpoint,
+    Home, Recipe, Run, TrainError, card, checkpoint,
     checkpoint::State,
     prepare,
     run::{RunInfo, put},
@@ -51,6 +51,8 @@ pub struct ExportOptions {
     pub output: Option<PathBuf>,
     /// How numbers are stored.
     pub precision: Precision,
+    /// Models inside the program, where the run needs any.
+    pub home: Home,
 }
 
 impl ExportOptions {
@@ -62,6 +64,7 @@ impl ExportOptions {
             raw: false,
             output: None,
             precision: Precision::Float32,
+            home: Home::default(),
         }
     }
 }
@@ -84,7 +87,7 @@ pub fn export(options: &ExportOptions, device: &Device) -> Result<PathBuf, Train
             checkpoint::read(&run, best.step)?
         }
     };
-    let (_, mut objective) = prepare::rebuild(&recipe, &run, device)?;
+    let (_, mut objective) = prepare::rebuild(&recipe, &info, &run, &options.home, device)?;
     objective.restore(&snapshot, &state.objective)?;
     let which = if options.raw { Which::Raw } else { Which::Average };
     let output = options.output.clone().unwrap_or_else(|| run.model());

@@ -11,7 +11,7 @@ use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape, spl
 use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
 use toml::{Table, Value};
 
-use crate::{Event, Recipe, Run, TrainError, keys, run::RunInfo, schedule};
+use crate::{Event, Home, Recipe, Run, TrainError, keys, needs, run::RunInfo, schedule};
 
 /// More different captions than this are no closed set.
 const MOST_CLASSES: usize = 1000;
@@ -59,6 +59,8 @@ pub struct TrainOptions {
     pub device_name: String,
     /// Whether a broken record is an error instead of being replaced.
     pub strict: bool,
+    /// Models inside the program, and a folder for what may be computed again.
+    pub home: Home,
     /// Set from elsewhere, it stops the run as an observer does.
     pub stop: Arc<AtomicBool>,
 }
@@ -75,6 +77,7 @@ impl TrainOptions {
             device,
             device_name: device_name.to_string(),
             strict: false,
+            home: Home::default(),
             stop: Arc::default(),
         }
     }
@@ -106,7 +109,7 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         Start::Init(folder) => Some(ModelFolder::read(folder)?),
         _ => None,
     };
-    let mut spec = spec(&recipe, &options.device)?;
+    let mut spec = spec(&recipe, &options.home, &options.device)?;
     let given = model.as_ref().and_then(|model| model.tokenizer.clone());
     spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
         (false, _) => None,
@@ -138,6 +141,7 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         data: location,
         fingerprint: collection.fingerprint()?,
         init: model.map(|model| format!("{} {}", model.place.display(), model.hash)),
+        needs: needs::noted(&recipe, &spec.needs),
     };
     Ok(Prepared { recipe, info, collection, tokenizer: spec.tokenizer, objective, initialized })
 }
@@ -157,17 +161,20 @@ pub(crate) fn resumed(options: &TrainOptions, run: &Run) -> Result<Prepared, Tra
         let (data, run, wanted) = (location, run.folder().to_path_buf(), info.fingerprint);
         return Err(TrainError::DataDiffers { data, run, wanted, found });
     }
-    let (tokenizer, objective) = rebuild(&recipe, run, &options.device)?;
+    let (tokenizer, objective) = rebuild(&recipe, &info, run, &options.home, &options.device)?;
     Ok(Prepared { recipe, info, collection, tokenizer, objective, initialized: None })
 }
 
 /// The objective of a run that has begun, with its first weights.
 pub(crate) fn rebuild(
     recipe: &Recipe,
+    info: &RunInfo,
     run: &Run,
+    home: &Home,
     device: &Device,
 ) -> Result<(Option<Arc<Tokenizer>>, Box<dyn Objective>), TrainError> {
-    let mut spec = spec(recipe, device)?;
+    let mut spec = spec(recipe, home, device)?;
+    needs::same(run.folder(), &info.needs, &needs::noted(recipe, &spec.needs))?;
     if (family(recipe)?.reads_captions)(&spec) {
         spec.tokenizer = Some(Arc::new(Tokenizer::load(&run.tokenizer())?));
     }
@@ -241,7 +248,7 @@ fn family(recipe: &Recipe) -> Result<&'static Family, TrainError> {
     Ok(rebus_models::family(&recipe.model.family)?)
 }
 
-fn spec(recipe: &Recipe, device: &Device) -> Result<ObjectiveSpec, TrainError> {
+fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, TrainError> {
     let family = family(recipe)?;
     if recipe.data.shape == Shape::Bucket && !family.any_shape {
         return Err(TrainError::Config {
@@ -262,6 +269,8 @@ fn spec(recipe: &Recipe, device: &Device) -> Result<ObjectiveSpec, TrainError> {
     spec.objective = json(&recipe.objective, "objective")?;
     spec.optimizer = recipe.optimizer.clone();
     spec.average = recipe.average;
+    spec.needs = home.models(recipe)?;
+    spec.cache = home.cache.clone();
     Ok(spec)
 }
 

@@ -1,6 +1,6 @@
 //! A recipe: everything that decides what a run becomes, as TOML.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use fs_err as fs;
 use rebus_data::{DataConfig, tokenizer::TokenizerConfig};
@@ -8,7 +8,7 @@ use rebus_nn::optim::{AdamWConfig, AverageConfig};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::{TrainError, keys};
+use crate::{Need, TrainError, keys};
 
 /// A whole recipe, every key resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Recipe {
     /// The pictures drawn while it trains.
     #[serde(default)]
     pub sample: SampleConfig,
+    /// Other models that the family learns with, by what they are for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Need>,
 }
 
 /// `[model]`: the family's name, and keys that the family knows.

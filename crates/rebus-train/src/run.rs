@@ -1,6 +1,7 @@
 //! A run folder: where its files are, what it began with, and the lock that keeps two trainers apart.
 
 use std::{
+    collections::BTreeMap,
     fs::TryLockError,
     path::{Path, PathBuf},
 };
@@ -10,7 +11,7 @@ use rebus_data::write::write_atomic;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{Difference, Recipe, TrainError, keys};
+use crate::{Difference, Noted, Recipe, TrainError, keys};
 
 const SETTINGS: &str = "run.toml";
 const CHECKPOINTS: &str = "checkpoints";
@@ -59,6 +60,9 @@ pub struct RunInfo {
     /// The model folder that the first weights came from, and the weights' hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+    /// The models that it learns with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Noted>,
 }
 
 /// Kept while a run is written; other trainers are refused until it is dropped.
@@ -226,7 +230,8 @@ impl Run {
         keys.dedup();
         let differences: Vec<Difference> = keys
             .into_iter()
-            .filter(|key| !FREE.contains(&key.as_str()))
+            // Of a model that it needs, the weights count and not the place: see `needs`.
+            .filter(|key| !FREE.contains(&key.as_str()) && !key.starts_with("needs."))
             .map(|key| Difference { key: key.clone(), old: find(&before, key), new: find(&after, key) })
             .filter(|difference| difference.old != difference.new)
             .collect();
@@ -308,6 +313,7 @@ mod tests {
             data: "emoji".into(),
             fingerprint: "ab".into(),
             init: None,
+            needs: BTreeMap::new(),
         };
         run.write(&info, &recipe(&[])).unwrap();
         let (again, table) = run.read().unwrap();

@@ -60,6 +60,17 @@ pub fn looking_model(
     }
 }
 
+/// What ships of what a recipe may need (`[needs]`): `encoder`.
+///
+/// # Errors
+/// Nothing of that name, or this build ships no models.
+pub fn shipped_for(need: &str) -> Result<ModelFolder, ModelError> {
+    match need {
+        "encoder" => shipped(Ships::Encoder),
+        _ => Err(ModelError::NoModel { folder: format!("(no model ships for needs.{need})").into() }),
+    }
+}
+
 /// What ships.
 enum Ships {
     Drawing,

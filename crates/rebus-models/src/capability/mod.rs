@@ -8,7 +8,7 @@ mod generate;
 mod model;
 mod observer;
 mod perceive;
-mod reconstruct;
+pub(crate) mod reconstruct;
 
 pub use classify::Classify;
 pub use conditioner::Conditioner;

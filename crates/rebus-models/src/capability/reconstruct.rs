@@ -22,3 +22,29 @@ pub trait Reconstruct: Send + Sync {
     /// Latents of another width.
     fn decode(&self, latents: &Vectors, condition: Option<&Condition>) -> Result<Pictures, ModelError>;
 }
+
+/// Refuses pictures of another shape than the model's.
+pub(crate) fn check_pictures(pictures: &Pictures, shape: [usize; 3]) -> Result<(), ModelError> {
+    let [_, channels, height, width] = pictures.shape;
+    if [channels, height, width] == shape {
+        return Ok(());
+    }
+    let [wanted, tall, wide] = shape;
+    Err(ModelError::Request {
+        option: "picture",
+        value: format!("{width}x{height} with {channels} channels"),
+        rule: format!("this model reconstructs pictures of {wide}x{tall} with {wanted} channels"),
+    })
+}
+
+/// Refuses latents of another width than the model's.
+pub(crate) fn check_latents(latents: &Vectors, width: usize) -> Result<(), ModelError> {
+    if latents.width == width {
+        return Ok(());
+    }
+    Err(ModelError::Request {
+        option: "latent",
+        value: format!("{} numbers", latents.width),
+        rule: format!("a latent of this model has {width}"),
+    })
+}

@@ -13,7 +13,7 @@ use super::{DualConfig, DualNetwork};
 use crate::{
     Encode, Encoded, Model, ModelError, ModelFolder, ModelInfo, Perceive, Vectors, modality,
     picture::{apart, in_chunks},
-    registry::section,
+    registry::{self, section},
     sampling::chunks,
 };
 
@@ -24,6 +24,23 @@ pub struct DualModel {
     tokenizer: Arc<Tokenizer>,
     info: ModelInfo,
     device: Device,
+}
+
+/// The towers of a folder.
+pub(crate) fn open(folder: &ModelFolder, device: &Device) -> Result<(DualNetwork, DualConfig), ModelError> {
+    if folder.family != super::FAMILY.name {
+        return Err(ModelError::Lacks {
+            family: folder.family.clone(),
+            verb: "encode",
+            able: registry::able("encode"),
+        });
+    }
+    let config: DualConfig = section(&folder.config, "config", super::FAMILY.name)?;
+    config.validate()?;
+    let [channels, height, width] = folder.picture_shape;
+    config.picture.validate_size(height, width)?;
+    let network = DualNetwork::new(&config, channels, &mut Init::empty(device));
+    Ok((folder.fill(network, "network.")?, config))
 }
 
 impl DualModel {
@@ -44,13 +61,8 @@ impl DualModel {
     /// # Errors
     /// A configuration that does not parse, no tokenizer, or weights of another network.
     pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
-        let config: DualConfig = section(&folder.config, "config", super::FAMILY.name)?;
-        config.validate()?;
-        let [channels, height, width] = folder.picture_shape;
-        config.picture.validate_size(height, width)?;
+        let (network, config) = open(&folder, device)?;
         let tokenizer = folder.require_tokenizer()?;
-        let network = DualNetwork::new(&config, channels, &mut Init::empty(device));
-        let network = folder.fill(network, "network.")?;
         let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)

@@ -9,6 +9,7 @@ mod objective;
 
 pub use config::{DualConfig, DualLoss, DualObjectiveConfig};
 pub use encode::DualModel;
+pub(crate) use encode::open;
 pub use loss::{Pairs, contrastive_loss};
 pub use network::DualNetwork;
 pub use objective::DualObjective;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, text::TextConfig};
+use crate::{ModelError, autoencoder::AutoencoderConfig, text::TextConfig};
 
 /// Sizes of a [`FlowUNet`](super::FlowUNet), or of a [`FlowTransformer`](super::FlowTransformer).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct FlowConfig {
     /// A transformer instead of the U-Net, whose widths, blocks, attention and groups are left aside then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transformer: Option<TransformerConfig>,
+    /// The autoencoder in whose latents it draws instead of in pixels: that of the recipe's `needs.autoencoder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latents: Option<AutoencoderConfig>,
 }
 
 /// Sizes of a [`FlowTransformer`](super::FlowTransformer).
@@ -59,6 +62,7 @@ impl Default for FlowConfig {
             condition_width: 192,
             text: TextConfig::default(),
             transformer: None,
+            latents: None,
         }
     }
 }
@@ -73,6 +77,7 @@ impl FlowConfig {
     /// Names the field, its value and the rule.
     pub fn validate(&self) -> Result<(), ModelError> {
         self.text.validate()?;
+        self.latents.as_ref().map_or(Ok(()), AutoencoderConfig::validate)?;
         let wrong = |field, value: usize, rule: &str| {
             Err(ModelError::Config { field, value: value.to_string(), rule: rule.to_string() })
         };
@@ -110,9 +115,22 @@ impl FlowConfig {
 
     /// How many pixels a picture's side must be a multiple of.
     pub fn side_multiple(&self) -> usize {
-        match self.transformer {
+        let places = match self.transformer {
             Some(_) => self.patch,
             None => self.patch << (self.widths.len() - 1),
+        };
+        places * self.latents.as_ref().map_or(1, AutoencoderConfig::factor)
+    }
+
+    /// `[channel, height, width]` of what is drawn for a picture of a shape: the picture itself, or its latent.
+    ///
+    /// # Errors
+    /// As [`validate_size`](Self::validate_size).
+    pub fn drawn_shape(&self, [channels, height, width]: [usize; 3]) -> Result<[usize; 3], ModelError> {
+        self.validate_size(height, width)?;
+        match &self.latents {
+            Some(latents) => latents.latent_shape(height, width),
+            None => Ok([channels, height, width]),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rectified flow (Liu et al. 2022; Lipman et al. 2022) on pixels, with a U-Net or a transformer that follows text.
+//! Rectified flow (Liu et al. 2022; Lipman et al. 2022) on pixels or latents, with a U-Net or a transformer that follows text.
 
 mod config;
 mod field;
@@ -23,7 +23,7 @@ use crate::{Family, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, re
 /// What the registry knows of this family.
 pub const FAMILY: Family = Family {
     name: "flow",
-    about: "rectified flow on pixels: one network, many steps, follows captions closely",
+    about: "rectified flow on pixels or latents: one network, many steps, follows captions closely",
     verbs: &["generate", "denoise"],
     open,
     objective,

@@ -12,15 +12,20 @@ use rebus_nn::{
 
 use super::{FlowConfig, FlowModel, FlowObjectiveConfig, VelocityField};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, objective::scalar,
-    registry::section,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, autoencoder::Latents,
+    modality, objective::scalar, registry::section,
 };
+
+/// What the recipe calls the model in whose latents the flow draws.
+const AUTOENCODER: &str = "autoencoder";
 
 /// Flow matching with captions.
 pub struct FlowObjective<N: VelocityField> {
     learner: Learner<N>,
     config: FlowConfig,
     objective: FlowObjectiveConfig,
+    /// Where it draws latents, what makes them of pictures.
+    latents: Option<Latents>,
     tokenizer: Arc<Tokenizer>,
     picture_shape: [usize; 3],
     device: Device,
@@ -35,7 +40,7 @@ pub struct FlowExample {
     pub velocity: Tensor<4>,
     /// `[batch]`
     pub times: Tensor<1>,
-    /// The pictures themselves.
+    /// The pictures themselves, or their latents.
     pub pictures: Tensor<4>,
     /// The texts.
     pub captions: modality::TextTokens,
@@ -66,13 +71,22 @@ impl<N: VelocityField> FlowObjective<N> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
         let tokenizer = spec.require_tokenizer()?;
         config.text.vocabulary = tokenizer.vocab_size();
+        let latents = match spec.needs.contains_key(AUTOENCODER) || config.latents.is_some() {
+            true => Some(Latents::new(
+                spec.need(AUTOENCODER)?,
+                spec.picture_shape[0],
+                spec.cache.clone(),
+                &spec.device.clone().inner(),
+            )?),
+            false => None,
+        };
+        config.latents = latents.as_ref().map(|latents| latents.config.clone());
         config.validate()?;
-        let [channels, height, width] = spec.picture_shape;
-        config.validate_size(height, width)?;
+        let [channels, ..] = config.drawn_shape(spec.picture_shape)?;
         let network = N::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
         let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
-        Ok(Self { learner, config, objective, tokenizer, picture_shape, device })
+        Ok(Self { learner, config, objective, latents, tokenizer, picture_shape, device })
     }
 
     /// Noise, times and captions of a batch, each sample from streams of its own.
@@ -84,7 +98,11 @@ impl<N: VelocityField> FlowObjective<N> {
         device: &Device,
     ) -> Result<FlowExample, ModelError> {
         let settings = &self.objective;
-        let pictures = modality::to_tensor(batch.pictures("image")?, device);
+        let pictures = batch.pictures("image")?;
+        let pictures = match &self.latents {
+            Some(latents) => modality::to_tensor(&latents.of(pictures)?, device),
+            None => modality::to_tensor(pictures, device),
+        };
         let [count, ..] = pictures.dims();
         let times: Vec<f32> = (0..count)
             .map(|sample| {
@@ -166,11 +184,18 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
         let network = self.learner.network(which);
-        Arc::new(FlowModel::new(network, self.config.clone(), self.picture_shape, self.tokenizer.clone()))
+        let autoencoder = self.latents.as_ref().map(|latents| latents.autoencoder.clone());
+        let (config, tokenizer) = (self.config.clone(), self.tokenizer.clone());
+        Arc::new(FlowModel::new(network, config, autoencoder, self.picture_shape, tokenizer))
     }
 
     fn package(&self, which: Which) -> Package {
-        let weights = self.learner.weights(which);
+        let mut weights = self.learner.weights(which);
+        let of_autoencoder = self.latents.iter().flat_map(|latents| &latents.weights);
+        weights.extend(
+            of_autoencoder
+                .map(|(name, data)| (format!("{}{name}", FlowModel::<N>::AUTOENCODER), data.clone())),
+        );
         let config = serde_json::json!(self.config);
         let package = Package::new("flow", config, self.picture_shape, weights);
         Package { tokenizer: Some(self.tokenizer.clone()), ..package }

@@ -2,32 +2,47 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 use rebus_data::Tokenizer;
 use rebus_nn::Init;
 
 use super::{FlowConfig, VelocityField};
 use crate::{
     Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo,
-    capability::Parameterization, text::TextConditioner,
+    autoencoder::Autoencoder, capability::Parameterization, text::TextConditioner,
 };
 
 /// A flow that draws.
 pub struct FlowModel<N> {
     network: N,
     config: FlowConfig,
+    /// Where it draws latents, what makes pictures of them.
+    autoencoder: Option<Autoencoder>,
     text: TextConditioner,
     info: ModelInfo,
     device: Device,
 }
 
 impl<N: VelocityField> FlowModel<N> {
-    /// From a network in memory.
-    pub fn new(network: N, config: FlowConfig, picture_shape: [usize; 3], tokenizer: Arc<Tokenizer>) -> Self {
-        let info = ModelInfo::in_memory("flow", network.num_params(), picture_shape);
+    /// What stands before the names of an autoencoder's weights.
+    pub const AUTOENCODER: &str = "autoencoder.";
+
+    /// From a network in memory, and an autoencoder where the configuration has latents.
+    pub fn new(
+        network: N,
+        config: FlowConfig,
+        autoencoder: Option<Autoencoder>,
+        picture_shape: [usize; 3],
+        tokenizer: Arc<Tokenizer>,
+    ) -> Self {
+        let parameters = network.num_params() + autoencoder.as_ref().map_or(0, Module::num_params);
+        let info = ModelInfo::in_memory("flow", parameters, picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
         let text = TextConditioner::new(network.text().clone(), tokenizer, config.text.context);
-        Self { network, config, text, info, device }
+        Self { network, config, autoencoder, text, info, device }
     }
 
     /// From a model folder.
@@ -37,9 +52,17 @@ impl<N: VelocityField> FlowModel<N> {
     pub fn open(folder: ModelFolder, config: FlowConfig, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let tokenizer = folder.require_tokenizer()?;
-        let network = N::new(&config, folder.picture_shape[0], &mut Init::empty(device));
+        let [channels, ..] = config.drawn_shape(folder.picture_shape)?;
+        let network = N::new(&config, channels, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
-        let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
+        let autoencoder = match &config.latents {
+            Some(latents) => {
+                let network = Autoencoder::new(latents, folder.picture_shape[0], &mut Init::empty(device));
+                Some(folder.fill(network, Self::AUTOENCODER)?)
+            }
+            None => None,
+        };
+        let mut model = Self::new(network, config, autoencoder, folder.picture_shape, tokenizer);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
@@ -69,8 +92,14 @@ impl<N: VelocityField> Denoise for FlowModel<N> {
     }
 
     fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
-        self.config.validate_size(height, width)?;
-        Ok([self.info.picture_shape[0], height, width])
+        self.config.drawn_shape([self.info.picture_shape[0], height, width])
+    }
+
+    fn decode(&self, latent: Tensor<4>) -> Tensor<4> {
+        match &self.autoencoder {
+            Some(autoencoder) => autoencoder.decode(latent),
+            None => latent,
+        }
     }
 
     fn predict(

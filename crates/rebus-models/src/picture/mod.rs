@@ -1,6 +1,7 @@
 //! A small residual network that looks at pictures: the tower of an encoder, the whole of a classifier.
 
 mod config;
+pub(crate) mod levels;
 mod network;
 
 use burn::tensor::{Device, Tensor};

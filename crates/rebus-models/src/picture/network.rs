@@ -1,9 +1,12 @@
 //! A tower over pictures.
 
 use burn::{module::Module, tensor::Tensor};
-use rebus_nn::{Conv2d, GroupNorm, Init, Linear, Residual, kernels::Activation::Silu, resample};
+use rebus_nn::{Conv2d, GroupNorm, Init, Linear, kernels::Activation::Silu};
 
-use super::PictureConfig;
+use super::{
+    PictureConfig,
+    levels::{Levels, Stage},
+};
 
 /// A residual network over pictures, halved from level to level (He et al. 2016), with group norm.
 #[derive(Module, Debug)]
@@ -14,30 +17,15 @@ pub struct PictureTower {
     output: Linear,
 }
 
-/// The blocks of one level; `change` takes the channels from the level before.
-#[derive(Module, Debug)]
-struct Stage {
-    change: Option<Conv2d>,
-    blocks: Vec<Residual>,
-}
-
 impl PictureTower {
     /// The tower at its start.
     pub fn new(config: &PictureConfig, channels: usize, width: usize, init: &mut Init) -> Self {
-        let widths = &config.widths;
+        let PictureConfig { widths, blocks, groups } = config;
+        let levels = Levels { widths, blocks: *blocks, groups: *groups, condition_width: None };
         let last = widths[widths.len() - 1];
         Self {
             input: Conv2d::new([channels, widths[0]], 3, init),
-            stages: (0..widths.len())
-                .map(|level| Stage {
-                    change: level
-                        .checked_sub(1)
-                        .map(|before| Conv2d::new([widths[before], widths[level]], 1, init)),
-                    blocks: (0..config.blocks)
-                        .map(|_| Residual::new(widths[level], config.groups, None, init))
-                        .collect(),
-                })
-                .collect(),
+            stages: levels.stages(init),
             norm: GroupNorm::new(config.groups, last, init),
             output: Linear::new(last, width, init),
         }
@@ -57,10 +45,7 @@ impl PictureTower {
         let mut levels: Vec<Tensor<4>> = Vec::with_capacity(self.stages.len());
         let mut x = self.input.forward(pictures); // [b, w0, h, w]
         for stage in &self.stages {
-            if let Some(change) = &stage.change {
-                x = change.forward(resample::downsample_mean(x, 2));
-            }
-            x = stage.blocks.iter().fold(x, |x, block| block.forward(x, None));
+            x = stage.down(x, None);
             levels.push(x.clone());
         }
         levels

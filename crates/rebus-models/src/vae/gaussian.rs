@@ -36,6 +36,12 @@ impl Gaussian {
         (other.log_variance.clone() - self.log_variance.clone() + shares - 1.0) / 2.0
     }
 
+    /// The divergence from a standard normal, summed over all but the batch, `[batch]`, in nats.
+    pub fn standard_divergence(&self) -> Tensor<1> {
+        let squares = self.log_variance.clone().exp() + self.mean.clone().square();
+        summed((squares - self.log_variance.clone() - 1.0) / 2.0)
+    }
+
     /// The logarithm of the density at a place, summed over all but the batch, `[batch]`.
     pub fn log_density(&self, place: Tensor<4>) -> Tensor<1> {
         let scaled = (place - self.mean.clone()).square() / self.log_variance.clone().exp();

@@ -4,14 +4,14 @@ use burn::{
     module::{Module, Param},
     tensor::Tensor,
 };
-use rebus_nn::{
-    Conv2d, GroupNorm, Init, Joint, LayerNorm, Linear, Residual, TransformerBlock,
-    kernels::{Activation::Silu, silu},
-    resample,
-};
+use rebus_nn::{Init, Joint, LayerNorm, Linear, TransformerBlock, kernels::silu};
 
 use super::{Gaussian, Likelihood, VaeConfig};
-use crate::{Embedding, text::TextEncoder};
+use crate::{
+    Embedding,
+    picture::levels::{Levels, Way},
+    text::TextEncoder,
+};
 
 /// A conditional variational autoencoder.
 #[derive(Module, Debug)]
@@ -38,36 +38,22 @@ struct Prior {
     output: Linear,
 }
 
-/// A way through the levels: down from pictures to latents, or up.
-#[derive(Module, Debug)]
-struct Way {
-    input: Conv2d,
-    stages: Vec<Stage>,
-    norm: GroupNorm,
-    output: Conv2d,
-}
-
-/// The blocks of one level; `change` takes the channels from the level before.
-#[derive(Module, Debug)]
-struct Stage {
-    change: Option<Conv2d>,
-    blocks: Vec<Residual>,
-}
-
 impl VaeNetwork {
     /// The network at its start; `config` has been validated for pictures of this shape.
     pub fn new(config: &VaeConfig, picture_shape: [usize; 3], init: &mut Init) -> Self {
         let channels = picture_shape[0];
         let latent_shape = config.latent_shape(picture_shape);
         let said = Likelihood::channels(config.likelihood, channels);
-        let down: Vec<usize> = config.widths.clone();
-        let up: Vec<usize> = down.iter().rev().copied().collect();
+        let (blocks, groups) = (config.blocks, config.groups);
+        let levels =
+            |widths| Levels { widths, blocks, groups, condition_width: Some(config.condition_width) };
+        let up: Vec<usize> = config.widths.iter().rev().copied().collect();
         Self {
             text: TextEncoder::new(&config.text, init),
             pooled: Linear::new(config.text.width, config.condition_width, init),
             prior: Prior::new(config, latent_shape, init),
-            encoder: Way::new([channels, 2 * config.latent_channels], &down, config, init),
-            decoder: Way::new([config.latent_channels, said], &up, config, init),
+            encoder: Way::new([channels, 2 * config.latent_channels], levels(&config.widths), init),
+            decoder: Way::new([config.latent_channels, said], levels(&up), init),
             likelihood: Likelihood::new(config, init),
             latent_shape,
         }
@@ -88,16 +74,12 @@ impl VaeNetwork {
 
     /// `q(z|x,c)` of pictures `[batch, channel, height, width]` in -1..1.
     pub fn posterior(&self, pictures: Tensor<4>, condition: &Tensor<2>) -> Gaussian {
-        Gaussian::from_channels(
-            self.encoder
-                .forward(pictures, condition, |change, x| change.forward(resample::downsample_mean(x, 2))),
-        )
+        Gaussian::from_channels(self.encoder.down(pictures, Some(condition)))
     }
 
     /// What [`Likelihood`] makes a distribution of, out of latents.
     pub fn decode(&self, latents: Tensor<4>, condition: &Tensor<2>) -> Tensor<4> {
-        // One tap gives the same before as after, where it has four times the pixels.
-        self.decoder.forward(latents, condition, |change, x| resample::upsample_nearest(change.forward(x), 2))
+        self.decoder.up(latents, Some(condition))
     }
 }
 
@@ -121,40 +103,5 @@ impl Prior {
         let x = said + self.places.val().unsqueeze(); // [b, places, width]
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, None, Some(&joint)));
         self.output.forward(self.norm.forward(x)) // [b, places, 2 * channels]
-    }
-}
-
-impl Way {
-    fn new(channels: [usize; 2], widths: &[usize], config: &VaeConfig, init: &mut Init) -> Self {
-        let [from, to] = channels;
-        let last = widths[widths.len() - 1];
-        let stage = |level: usize, init: &mut Init| Stage {
-            change: level.checked_sub(1).map(|before| Conv2d::new([widths[before], widths[level]], 1, init)),
-            blocks: (0..config.blocks)
-                .map(|_| Residual::new(widths[level], config.groups, Some(config.condition_width), init))
-                .collect(),
-        };
-        Self {
-            input: Conv2d::new([from, widths[0]], 3, init),
-            stages: (0..widths.len()).map(|level| stage(level, init)).collect(),
-            norm: GroupNorm::new(config.groups, last, init),
-            output: Conv2d::zeroed([last, to], 3, init),
-        }
-    }
-
-    fn forward(
-        &self,
-        x: Tensor<4>,
-        condition: &Tensor<2>,
-        next: impl Fn(&Conv2d, Tensor<4>) -> Tensor<4>,
-    ) -> Tensor<4> {
-        let mut x = self.input.forward(x);
-        for stage in &self.stages {
-            if let Some(change) = &stage.change {
-                x = next(change, x);
-            }
-            x = stage.blocks.iter().fold(x, |x, block| block.forward(x, Some(condition)));
-        }
-        self.output.forward(self.norm.forward(x, Silu))
     }
 }

@@ -15,8 +15,8 @@ use rebus_nn::{
 use super::{VaeConfig, VaeNetwork};
 use crate::{
     Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Model, ModelError,
-    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors, modality, registry::section, sampling,
-    text::TextConditioner,
+    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors, capability::reconstruct, modality,
+    registry::section, sampling, text::TextConditioner,
 };
 
 /// A variational autoencoder that draws and reconstructs.
@@ -124,14 +124,7 @@ impl Reconstruct for VaeModel {
 
     fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError> {
         let [count, channels, height, width] = pictures.shape;
-        if [channels, height, width] != self.info.picture_shape {
-            let [wanted, tall, wide] = self.info.picture_shape;
-            return Err(ModelError::Request {
-                option: "picture",
-                value: format!("{width}x{height} with {channels} channels"),
-                rule: format!("this model reconstructs pictures of {wide}x{tall} with {wanted} channels"),
-            });
-        }
+        reconstruct::check_pictures(pictures, self.info.picture_shape)?;
         let condition = self.told(condition, count)?;
         let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
         let mut data = vec![];
@@ -147,17 +140,11 @@ impl Reconstruct for VaeModel {
     }
 
     fn decode(&self, latents: &Vectors, condition: Option<&Condition>) -> Result<Pictures, ModelError> {
+        reconstruct::check_latents(latents, self.latent_width())?;
         let count = latents.len();
         let condition = self.told(condition, count)?;
         let [channels, height, width] = self.config.latent_shape(self.info.picture_shape);
         let rows: Vec<&[f32]> = latents.data.chunks(latents.width.max(1)).collect();
-        if latents.width != channels * height * width {
-            return Err(ModelError::Request {
-                option: "latent",
-                value: format!("{} numbers", latents.width),
-                rule: format!("a latent of this model has {}", channels * height * width),
-            });
-        }
         sampling::in_one_step(count, self.info.picture_shape, &mut crate::NoObserver, |chunk| {
             let chosen = chunk.of(&rows);
             let data = TensorData::new(chosen.concat(), [chosen.len(), channels, height, width]);

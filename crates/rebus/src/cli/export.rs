@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     options.checkpoint = args.checkpoint.unwrap_or_default();
     options.raw = args.raw;
     options.output = args.output.clone();
+    options.home = super::train::home();
     options.precision = if args.float16 { Precision::Float16 } else { Precision::Float32 };
     let model = rebus_train::export(&options, &rebus::device("cpu")?)?;
     out!("{}", model.display());

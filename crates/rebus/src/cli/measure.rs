@@ -8,7 +8,7 @@ use rebus_models::Model;
 use rebus_nn::burn::tensor::Device;
 use rebus_train::{Measure, Recipe, Run};
 
-use super::{eval::cache_folder, failure::Failure, progress};
+use super::{cache, failure::Failure, progress};
 
 /// Of a model that draws.
 const DRAWN: [&str; 8] = [
@@ -90,7 +90,7 @@ fn drawn(
     settings.samples = Some(recipe.train.eval_samples);
     settings.drawing.num_inference_steps = recipe.sample.num_inference_steps;
     settings.drawing.guidance_scale = recipe.sample.guidance_scale;
-    settings.cache = cache_folder();
+    settings.cache = cache::folder("eval");
     settings.last_set_only = true;
     let rulers = Rulers { extractor: encoder, encoder, judge: None };
     let mut watcher = progress::Drawing::of("measuring");

@@ -2,6 +2,7 @@
 //!
 //! Standard output is for results; progress, warnings and errors go to standard error.
 
+mod cache;
 mod completions;
 mod compute;
 mod data;

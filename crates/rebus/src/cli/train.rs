@@ -9,11 +9,12 @@ use std::{
 use indicatif::ProgressBar;
 use rebus_models::Model;
 use rebus_train::{
-    Estimate, Event, Measure, Outcome, Progress, Recipe, Run, Source, Start, TrainObserver, TrainOptions,
-    recipe, recipes, train,
+    Estimate, Event, Home, Measure, Outcome, Progress, Recipe, Run, Source, Start, TrainObserver,
+    TrainOptions, recipe, recipes, train,
 };
 
 use super::{
+    cache,
     failure::Failure,
     measure::Measurer,
     progress,
@@ -81,6 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     options.recipe = table;
     options.set = args.set.clone();
     options.strict = args.strict;
+    options.home = home();
     options.start = match (&args.init, args.resume) {
         (_, true) => Start::Resume,
         (Some(model), false) => Start::Init(model.clone()),
@@ -113,6 +115,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// What a run may take from outside of its folder.
+pub(crate) fn home() -> Home {
+    let mut home = Home::default();
+    home.shipped = Some(rebus::shipped_for);
+    home.cache = cache::folder("latents");
+    home
 }
 
 fn say_estimate(estimate: &Estimate) {

@@ -89,3 +89,59 @@ fn prompts_have_a_way_between_them_in_any_model_that_draws() {
     let (code, said) = failed(folder.path(), &["reconstruct", "sun.png", "-o", "back"]);
     assert!(code == 2 && said.contains("cannot reconstruct") && said.contains("vae"), "{code} {said}");
 }
+
+#[test]
+fn a_flow_draws_in_the_latents_of_an_autoencoder_that_was_trained_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let data = ["--data", emoji.to_str().unwrap()];
+    let small =
+        ["--set", "data.image_size=16", "--set", "train.batch_size=8", "--set", "train.sample_every=0"];
+    let autoencoder = |run: &str, seed: &str| {
+        let sizes = ["--set", "model.widths=[16]", "--set", "model.blocks=1", "--set", "train.steps=3"];
+        let args = [&["train", "emoji-autoencoder", "--run", run, "--set", seed][..], &data, &small, &sizes];
+        done(folder.path(), &args.concat());
+    };
+    let sizes = [
+        "--set",
+        "model.widths=[32]",
+        "--set",
+        "model.blocks=1",
+        "--set",
+        "model.text.layers=1",
+        "--set",
+        "train.steps=2",
+    ];
+    let flow = [&["train", "emoji-latent-flow", "--run", "flow"][..], &data, &small, &sizes].concat();
+
+    let (code, said) = failed(folder.path(), &flow);
+    assert!(code == 2 && said.contains("none at runs/emoji-autoencoder"), "{code} {said}");
+    assert!(said.contains("`rebus train emoji-autoencoder --data PATH` makes one"), "{said}");
+    assert!(!folder.path().join("flow").exists());
+
+    autoencoder("one", "train.seed=1");
+    let log = std::fs::read_to_string(folder.path().join("one/log.jsonl")).unwrap();
+    assert!(log.contains("validation_perceptual") && log.contains("validation_psnr"), "{log}");
+    let one = ["--set", "needs.autoencoder.model=one"];
+    done(folder.path(), &[&flow[..], &one].concat());
+    let run = std::fs::read_to_string(folder.path().join("flow/run.toml")).unwrap();
+    assert!(run.contains("[run.needs.autoencoder]"), "{run}");
+    done(folder.path(), &["generate", "sun", "--steps", "2", "--model", "flow/model", "-o", "sun.png"]);
+    let sun = image::open(folder.path().join("sun.png")).unwrap();
+    assert_eq!((sun.width(), sun.height()), (16, 16));
+    done(folder.path(), &["export", "flow", "-o", "again", "--float16"]);
+
+    // Its weights count, and not where it lies.
+    let resume = ["train", "--run", "flow", "--resume", "--set", "train.steps=3"];
+    std::fs::rename(folder.path().join("one"), folder.path().join("moved")).unwrap();
+    let (code, said) = failed(folder.path(), &resume);
+    assert!(code == 2 && said.contains("there is none at one"), "{code} {said}");
+    done(folder.path(), &[&resume[..], &["--set", "needs.autoencoder.model=moved/model"]].concat());
+    autoencoder("two", "train.seed=2");
+    let two = ["--set", "train.steps=4", "--set", "needs.autoencoder.model=two"];
+    let (code, said) = failed(folder.path(), &[&resume[..4], &two].concat());
+    assert!(
+        code == 2 && said.contains("began with another model `autoencoder` than two is now"),
+        "{code} {said}"
+    );
+}

@@ -14,7 +14,7 @@ use rebus_models::{Encode, Model};
 use rebus_nn::burn::tensor::Device;
 
 use super::Args;
-use crate::cli::{failure::Failure, progress, say::out};
+use crate::cli::{cache, failure::Failure, progress, say::out};
 
 /// A model draws the captions of a collection.
 pub(super) fn model(
@@ -96,7 +96,7 @@ fn report(
     let mut settings = Evaluation::new(config);
     settings.column.clone_from(&args.caption);
     settings.samples = args.samples;
-    settings.cache = if args.no_cache { None } else { super::cache_folder() };
+    settings.cache = if args.no_cache { None } else { cache::folder("eval") };
     if let Some(file) = &args.split {
         settings.sets = sets(file, collection)?;
     }

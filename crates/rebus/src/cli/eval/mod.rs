@@ -142,11 +142,6 @@ fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Where what was seen of a collection is kept; nowhere, where the system has no such place.
-pub(crate) fn cache_folder() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "rebus")?.cache_dir().join("eval"))
-}
-
 impl From<Resize> for foreign::Resizing {
     fn from(resize: Resize) -> Self {
         match resize {
