@@ -12,7 +12,7 @@ use rebus_models::{
     autoencoder::{Autoencoder, AutoencoderConfig, Eye, PatchDiscriminator, Rebuilt, Weights, hinge},
     classifier::cross_entropy,
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
-    flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, TransformerConfig, VelocityField},
+    flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, Moment, TransformerConfig, VelocityField},
     gan::{
         augment::{Augmentation, Change},
         classic::{self, ClassicConfig, Preset},
@@ -226,6 +226,7 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         condition_width: 12,
         text: TEXT,
         transformer,
+        mean_velocity: false,
         latents: None,
     };
     let network = golden.fill(N::new(&config, 3, &mut Init::empty(&golden.device)), "");
@@ -237,7 +238,7 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         captions: golden.text(),
     };
     let text = network.text().forward(golden.text());
-    golden.check("predicted", network.forward(example.x_t.clone(), example.times.clone(), &text));
+    golden.check("predicted", network.forward(example.x_t.clone(), Moment::at(example.times.clone()), &text));
     let (velocity, pair) = example.losses(&network, 0.5);
     golden.check_step("step", velocity + pair.unwrap() * 0.5, &network, "");
     golden.report(file);

@@ -23,6 +23,11 @@ impl TimeEmbedding {
         }
     }
 
+    /// As [`new`](Self::new), and zero at its start.
+    pub fn zeroed(frequencies: usize, width: usize, init: &mut Init) -> Self {
+        Self { outer: Linear::zeroed(width, width, init), ..Self::new(frequencies, width, init) }
+    }
+
     /// `times` in 0..1, `[batch]`, to `[batch, width]`
     pub fn forward(&self, times: Tensor<1>) -> Tensor<2> {
         let features = sinusoids(times * 1000.0, self.frequencies);

@@ -113,7 +113,8 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskE
     let mut warnings = vec![];
     let mut unless = |allowed: bool, given: bool, what: &str| {
         if given && !allowed {
-            warnings.push(format!("{what} has no meaning for a model of family `{family}` and is left out"));
+            warnings
+                .push(format!("{what} has no meaning for this model (family `{family}`) and is left out"));
         }
     };
     unless(options.prompt, task.prompts.iter().any(|prompt| !prompt.is_empty()), "a prompt");
@@ -121,7 +122,7 @@ fn warnings(model: &dyn Model, task: &GenerateTask) -> Result<Vec<String>, TaskE
     unless(options.guidance, task.guidance_scale.is_some(), "a guidance scale");
     unless(options.guidance && options.steps, task.guidance_interval.is_some(), "a guidance interval");
     unless(options.steps, task.num_inference_steps.is_some(), "a number of steps");
-    unless(options.steps, task.sampler.is_some(), "a sampler");
+    unless(options.sampler, task.sampler.is_some(), "a sampler");
     unless(options.size, task.height.is_some() || task.width.is_some(), "a size");
     if let Some(conditioner) = model.conditioner() {
         for prompt in task.prompts.iter().chain(&task.negative_prompt) {

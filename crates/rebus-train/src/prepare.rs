@@ -110,7 +110,9 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         _ => None,
     };
     let mut spec = spec(&recipe, &options.home, &options.device)?;
-    let given = model.as_ref().and_then(|model| model.tokenizer.clone());
+    // A student has its teacher's.
+    let before = model.as_ref().or(spec.needs.get("teacher").map(AsRef::as_ref));
+    let given = before.and_then(|model| model.tokenizer.clone());
     spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
         (false, _) => None,
         // Its embeddings belong to its own tokens.

@@ -16,11 +16,12 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 8] = [
+const ALL: [BuiltIn; 9] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
     BuiltIn { name: "emoji-latent-flow", text: include_str!("../../../recipes/emoji-latent-flow.toml") },
+    BuiltIn { name: "emoji-distill", text: include_str!("../../../recipes/emoji-distill.toml") },
     BuiltIn { name: "emoji-gan", text: include_str!("../../../recipes/emoji-gan.toml") },
     BuiltIn { name: "emoji-dual", text: include_str!("../../../recipes/emoji-dual.toml") },
     BuiltIn { name: "emoji-classifier", text: include_str!("../../../recipes/emoji-classifier.toml") },

@@ -9,10 +9,10 @@ use std::{
 use burn::tensor::{Device, TensorData};
 use fs_err as fs;
 use rebus_data::{Pictures, write::write_atomic};
-use rebus_nn::named::NamedTensors;
+use rebus_nn::{Init, named::NamedTensors};
 
-use super::{Autoencoder, AutoencoderConfig, AutoencoderModel, sample::open};
-use crate::{ModelError, ModelFolder, Precision, weights};
+use super::{Autoencoder, AutoencoderConfig, AutoencoderModel};
+use crate::{ModelError, ModelFolder, Precision, registry::section, weights};
 
 /// Numbers of all latents that are kept, a gigabyte of them; what is encoded beyond is not.
 const MOST_NUMBERS: usize = 1 << 28;
@@ -65,15 +65,30 @@ impl Latents {
                 ),
             });
         }
-        let (autoencoder, config) = open(folder, device)?;
-        let weights = folder.weights.iter();
-        let weights = weights.filter_map(|(name, data)| {
-            Some((name.strip_prefix(AutoencoderModel::PREFIX)?.to_string(), data.clone()))
-        });
+        let sizes: AutoencoderConfig = section(&folder.config, "config", super::FAMILY.name)?;
+        sizes.validate()?;
+        Self::within(folder, AutoencoderModel::PREFIX, &sizes, cache, device)
+    }
+
+    /// Of an autoencoder that is a part of another model: its weights are those behind a prefix.
+    ///
+    /// # Errors
+    /// Weights that do not fit.
+    pub(crate) fn within(
+        folder: &ModelFolder,
+        prefix: &str,
+        config: &AutoencoderConfig,
+        cache: Option<PathBuf>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let autoencoder = Autoencoder::new(config, folder.picture_shape[0], &mut Init::empty(device));
+        let own = |(name, data): (&String, &TensorData)| {
+            Some((name.strip_prefix(prefix)?.to_string(), data.clone()))
+        };
         Ok(Self {
-            autoencoder,
-            config,
-            weights: weights.collect(),
+            autoencoder: folder.fill(autoencoder, prefix)?,
+            config: config.clone(),
+            weights: folder.weights.iter().filter_map(own).collect(),
             device: device.clone(),
             hash: folder.hash.clone(),
             cache,

@@ -10,6 +10,8 @@ use crate::{Condition, ModelError};
 pub enum Parameterization {
     /// `noise - picture`, along the straight path `x_t = (1 - t) picture + t noise` (Liu et al. 2022).
     Velocity,
+    /// The mean velocity over a step, with guidance in it, so that few long steps do: see [`Denoise::predict_over`].
+    MeanVelocity,
 }
 
 /// One network evaluation: `x_t`, `t` and a condition to what the parameterisation says. `sampling` makes
@@ -35,6 +37,22 @@ pub trait Denoise: Send + Sync {
         times: Tensor<1>,
         condition: &Condition,
     ) -> Result<Tensor<4>, ModelError>;
+
+    /// The mean velocity over a step that begins at `times` and goes `lengths` towards the picture, both `[batch]`, of a model that
+    /// says so by its [`parameterization`](Self::parameterization); others know the velocity at its beginning.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    fn predict_over(
+        &self,
+        x_t: Tensor<4>,
+        times: Tensor<1>,
+        lengths: Tensor<1>,
+        condition: &Condition,
+    ) -> Result<Tensor<4>, ModelError> {
+        let _ = lengths;
+        self.predict(x_t, times, condition)
+    }
 
     /// The condition of nothing said, `batch` entries.
     ///

@@ -55,6 +55,8 @@ pub struct GenerateOptions {
     pub guidance: bool,
     /// It takes steps.
     pub steps: bool,
+    /// It takes them as a sampler says.
+    pub sampler: bool,
     /// It draws other sizes than the one trained on.
     pub size: bool,
 }

@@ -27,6 +27,9 @@ pub struct FlowConfig {
     /// A transformer instead of the U-Net, whose widths, blocks, attention and groups are left aside then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transformer: Option<TransformerConfig>,
+    /// It predicts the mean velocity over a step of a length that it is told, guidance included, as a student of `needs.teacher`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub mean_velocity: bool,
     /// The autoencoder in whose latents it draws instead of in pixels: that of the recipe's `needs.autoencoder`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latents: Option<AutoencoderConfig>,
@@ -62,9 +65,14 @@ impl Default for FlowConfig {
             condition_width: 192,
             text: TextConfig::default(),
             transformer: None,
+            mean_velocity: false,
             latents: None,
         }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Pixels of the largest picture: a network as wide as the recipe's then takes some gigabytes.

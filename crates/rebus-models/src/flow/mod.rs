@@ -1,6 +1,7 @@
 //! Rectified flow (Liu et al. 2022; Lipman et al. 2022) on pixels or latents, with a U-Net or a transformer that follows text.
 
 mod config;
+mod distill;
 mod field;
 mod objective;
 mod sample;
@@ -8,7 +9,8 @@ mod transformer;
 mod unet;
 
 pub use config::{FlowConfig, FlowObjectiveConfig, TransformerConfig};
-pub use field::VelocityField;
+pub use distill::{DistillConfig, DistillObjective, Method};
+pub use field::{Moment, VelocityField};
 pub use objective::{FlowExample, FlowObjective};
 pub use sample::FlowModel;
 pub use transformer::FlowTransformer;
@@ -40,7 +42,15 @@ fn open(folder: ModelFolder, device: &Device) -> Result<Arc<dyn Model>, ModelErr
     })
 }
 
+/// A flow that learns from pictures, or, where the recipe needs a teacher, from that.
 fn objective(spec: &ObjectiveSpec) -> Result<Box<dyn Objective>, ModelError> {
+    if spec.needs.contains_key(distill::TEACHER) {
+        let config = distill::sizes(spec)?;
+        return Ok(match config.transformer {
+            Some(_) => Box::new(DistillObjective::<FlowTransformer>::new(spec, config)?),
+            None => Box::new(DistillObjective::<FlowUNet>::new(spec, config)?),
+        });
+    }
     let config: FlowConfig = section(&spec.model, "model", FAMILY.name)?;
     Ok(match config.transformer {
         Some(_) => Box::new(FlowObjective::<FlowTransformer>::new(spec, config)?),

@@ -10,7 +10,7 @@ use rebus_nn::{
     random::{Key, Purpose, normal},
 };
 
-use super::{FlowConfig, FlowModel, FlowObjectiveConfig, VelocityField};
+use super::{FlowConfig, FlowModel, FlowObjectiveConfig, Moment, VelocityField, sample::package};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, autoencoder::Latents,
     modality, objective::scalar, registry::section,
@@ -51,7 +51,7 @@ impl FlowExample {
     /// between the picture and what one step from `x_t` gives.
     pub fn losses(self, network: &impl VelocityField, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
         let text = network.text().forward(self.captions);
-        let predicted = network.forward(self.x_t.clone(), self.times.clone(), &text);
+        let predicted = network.forward(self.x_t.clone(), Moment::at(self.times.clone()), &text);
         let velocity = kernels::mean((predicted.clone() - self.velocity).square());
         let pair = (pair_weight > 0.0).then(|| {
             let count = self.times.dims()[0];
@@ -60,6 +60,14 @@ impl FlowExample {
         });
         (velocity, pair)
     }
+}
+
+/// A time: the logistic function of a normal number (Esser et al. 2024, equation 19).
+pub(super) fn logistic_normal(mean: f64, deviation: f64, key: Key, sample: usize, purpose: Purpose) -> f32 {
+    let mut normal = [0.0f32];
+    rebus_data::random::fill_normal(&mut key.stream(purpose, sample), &mut normal);
+    let logit = mean + deviation * f64::from(normal[0]);
+    (1.0 / (1.0 + (-logit).exp())) as f32
 }
 
 impl<N: VelocityField> FlowObjective<N> {
@@ -104,14 +112,11 @@ impl<N: VelocityField> FlowObjective<N> {
             None => modality::to_tensor(pictures, device),
         };
         let [count, ..] = pictures.dims();
-        let times: Vec<f32> = (0..count)
-            .map(|sample| {
-                let mut normal = [0.0f32];
-                rebus_data::random::fill_normal(&mut key.stream(Purpose::Time, sample), &mut normal);
-                let logit = settings.time_mean + settings.time_deviation * f64::from(normal[0]);
-                (1.0 / (1.0 + (-logit).exp())) as f32
-            })
-            .collect();
+        let time = |sample| {
+            let (mean, deviation) = (settings.time_mean, settings.time_deviation);
+            logistic_normal(mean, deviation, key, sample, Purpose::Time)
+        };
+        let times: Vec<f32> = (0..count).map(time).collect();
         let mut captions = batch.texts("text")?.to_vec();
         if learning {
             for (sample, caption) in captions.iter_mut().enumerate() {
@@ -190,14 +195,7 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
     }
 
     fn package(&self, which: Which) -> Package {
-        let mut weights = self.learner.weights(which);
-        let of_autoencoder = self.latents.iter().flat_map(|latents| &latents.weights);
-        weights.extend(
-            of_autoencoder
-                .map(|(name, data)| (format!("{}{name}", FlowModel::<N>::AUTOENCODER), data.clone())),
-        );
-        let config = serde_json::json!(self.config);
-        let package = Package::new("flow", config, self.picture_shape, weights);
-        Package { tokenizer: Some(self.tokenizer.clone()), ..package }
+        let weights = self.learner.weights(which);
+        package(weights, &self.config, self.latents.as_ref(), self.picture_shape, &self.tokenizer)
     }
 }

@@ -7,13 +7,32 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use rebus_data::Tokenizer;
-use rebus_nn::Init;
+use rebus_nn::{Init, named::NamedTensors};
 
-use super::{FlowConfig, VelocityField};
+use super::{FlowConfig, Moment, VelocityField};
 use crate::{
-    Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo,
-    autoencoder::Autoencoder, capability::Parameterization, text::TextConditioner,
+    Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo, Package,
+    autoencoder::{Autoencoder, Latents},
+    capability::Parameterization,
+    text::TextConditioner,
 };
+
+/// What stands before the names of an autoencoder's weights.
+pub(super) const AUTOENCODER: &str = "autoencoder.";
+
+/// All that goes into a flow's folder.
+pub(super) fn package(
+    mut weights: NamedTensors,
+    config: &FlowConfig,
+    latents: Option<&Latents>,
+    picture_shape: [usize; 3],
+    tokenizer: &Arc<Tokenizer>,
+) -> Package {
+    let of_autoencoder = latents.into_iter().flat_map(|latents| &latents.weights);
+    weights.extend(of_autoencoder.map(|(name, data)| (format!("{AUTOENCODER}{name}"), data.clone())));
+    let package = Package::new("flow", serde_json::json!(config), picture_shape, weights);
+    Package { tokenizer: Some(tokenizer.clone()), ..package }
+}
 
 /// A flow that draws.
 pub struct FlowModel<N> {
@@ -27,9 +46,6 @@ pub struct FlowModel<N> {
 }
 
 impl<N: VelocityField> FlowModel<N> {
-    /// What stands before the names of an autoencoder's weights.
-    pub const AUTOENCODER: &str = "autoencoder.";
-
     /// From a network in memory, and an autoencoder where the configuration has latents.
     pub fn new(
         network: N,
@@ -58,13 +74,26 @@ impl<N: VelocityField> FlowModel<N> {
         let autoencoder = match &config.latents {
             Some(latents) => {
                 let network = Autoencoder::new(latents, folder.picture_shape[0], &mut Init::empty(device));
-                Some(folder.fill(network, Self::AUTOENCODER)?)
+                Some(folder.fill(network, AUTOENCODER)?)
             }
             None => None,
         };
         let mut model = Self::new(network, config, autoencoder, folder.picture_shape, tokenizer);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
+    }
+
+    fn at(&self, x_t: Tensor<4>, moment: Moment, condition: &Condition) -> Result<Tensor<4>, ModelError> {
+        let nothing;
+        let condition = match condition.main() {
+            Some(_) => condition,
+            None => {
+                nothing = self.text.nothing(x_t.dims()[0])?;
+                &nothing
+            }
+        };
+        let text = condition.main().ok_or_else(ModelError::without_text)?;
+        Ok(self.network.forward(x_t, moment, text))
     }
 }
 
@@ -88,7 +117,10 @@ impl<N: VelocityField> Model for FlowModel<N> {
 
 impl<N: VelocityField> Denoise for FlowModel<N> {
     fn parameterization(&self) -> Parameterization {
-        Parameterization::Velocity
+        match self.config.mean_velocity {
+            true => Parameterization::MeanVelocity,
+            false => Parameterization::Velocity,
+        }
     }
 
     fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
@@ -108,16 +140,21 @@ impl<N: VelocityField> Denoise for FlowModel<N> {
         times: Tensor<1>,
         condition: &Condition,
     ) -> Result<Tensor<4>, ModelError> {
-        let nothing;
-        let condition = match condition.main() {
-            Some(_) => condition,
-            None => {
-                nothing = self.text.nothing(x_t.dims()[0])?;
-                &nothing
-            }
-        };
-        let text = condition.main().ok_or_else(ModelError::without_text)?;
-        Ok(self.network.forward(x_t, times, text))
+        self.at(x_t, Moment::at(times), condition)
+    }
+
+    fn predict_over(
+        &self,
+        x_t: Tensor<4>,
+        times: Tensor<1>,
+        lengths: Tensor<1>,
+        condition: &Condition,
+    ) -> Result<Tensor<4>, ModelError> {
+        self.at(x_t, Moment { times, lengths: Some(lengths) }, condition)
+    }
+
+    fn default_steps(&self) -> usize {
+        if self.config.mean_velocity { 4 } else { 20 }
     }
 
     fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {

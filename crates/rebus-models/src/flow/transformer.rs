@@ -5,14 +5,9 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use rebus_nn::{
-    FeedForward, Init, Linear, RmsNorm, TimeEmbedding,
-    attention::bias,
-    kernels::{self, silu},
-    resample,
-};
+use rebus_nn::{FeedForward, Init, Linear, RmsNorm, TimeEmbedding, attention::bias, kernels, resample};
 
-use super::{FlowConfig, TransformerConfig, VelocityField};
+use super::{FlowConfig, Moment, TransformerConfig, VelocityField, field::modulation};
 use crate::{Embedding, text::TextEncoder};
 
 /// Turns of a rotary position slow down from 1 a patch towards 1 over this: sides have tens of patches.
@@ -23,6 +18,7 @@ const SLOWEST: f64 = 100.0;
 pub struct FlowTransformer {
     text: TextEncoder,
     time: TimeEmbedding,
+    length: Option<TimeEmbedding>,
     pooled: Linear,
     patches: Linear,
     words: Linear,
@@ -83,6 +79,7 @@ impl VelocityField for FlowTransformer {
         Self {
             text: TextEncoder::new(&config.text, init),
             time: TimeEmbedding::new(32, condition_width, init),
+            length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
             pooled: Linear::new(config.text.width, condition_width, init),
             patches: Linear::new(pixels, width, init),
             words: Linear::new(config.text.width, width, init),
@@ -98,8 +95,8 @@ impl VelocityField for FlowTransformer {
         &self.text
     }
 
-    fn forward(&self, x_t: Tensor<4>, times: Tensor<1>, text: &Embedding) -> Tensor<4> {
-        let condition = silu(self.time.forward(times) + self.pooled.forward(text.pooled.clone())); // [b, cond]
+    fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4> {
+        let condition = modulation((&self.time, self.length.as_ref()), &self.pooled, moment, text); // [b, cond]
         let x = resample::pixel_unshuffle(x_t, self.patch); // [b, c * p², h/p, w/p]
         let [batch, pixels, rows, columns] = x.dims();
         let x = x.reshape([batch, pixels, rows * columns]).swap_dims(1, 2); // [b, places, c * p²]

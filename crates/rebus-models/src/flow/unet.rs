@@ -4,11 +4,11 @@
 use burn::{module::Module, tensor::Tensor};
 use rebus_nn::{
     Conv2d, GroupNorm, Init, Joint, Linear, Residual, TimeEmbedding, TransformerBlock,
-    kernels::{self, Activation::Silu, silu},
+    kernels::{self, Activation::Silu},
     resample,
 };
 
-use super::{FlowConfig, VelocityField};
+use super::{FlowConfig, Moment, VelocityField, field::modulation};
 use crate::{Embedding, text::TextEncoder};
 
 /// The network.
@@ -16,6 +16,7 @@ use crate::{Embedding, text::TextEncoder};
 pub struct FlowUNet {
     text: TextEncoder,
     time: TimeEmbedding,
+    length: Option<TimeEmbedding>,
     pooled: Linear,
     input: Conv2d,
     down: Vec<Stage>,
@@ -53,6 +54,7 @@ impl VelocityField for FlowUNet {
         Self {
             text: TextEncoder::new(&config.text, init),
             time: TimeEmbedding::new(32, condition_width, init),
+            length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
             pooled: Linear::new(config.text.width, condition_width, init),
             input: Conv2d::new([pixels, widths[0]], 3, init),
             down: (0..widths.len())
@@ -72,8 +74,8 @@ impl VelocityField for FlowUNet {
         &self.text
     }
 
-    fn forward(&self, x_t: Tensor<4>, times: Tensor<1>, text: &Embedding) -> Tensor<4> {
-        let condition = silu(self.time.forward(times) + self.pooled.forward(text.pooled.clone())); // [b, cond]
+    fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4> {
+        let condition = modulation((&self.time, self.length.as_ref()), &self.pooled, moment, text); // [b, cond]
         let joint = Joint { sequence: text.sequence.clone(), mask: text.mask.clone() };
 
         let mut x = self.input.forward(resample::pixel_unshuffle(x_t, self.patch)); // [b, w0, h/p, w/p]

@@ -13,6 +13,32 @@ pub struct TextTokens {
     pub mask: Tensor<2, Bool>,
 }
 
+impl TextTokens {
+    /// Those of some consecutive texts.
+    pub fn narrow(&self, first: usize, count: usize) -> Self {
+        Self {
+            ids: self.ids.clone().narrow(0, first, count),
+            mask: self.mask.clone().narrow(0, first, count),
+        }
+    }
+
+    /// The same behind others of the same length.
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            ids: Tensor::cat(vec![before.ids, self.ids], 0),
+            mask: Tensor::cat(vec![before.mask, self.mask], 0),
+        }
+    }
+
+    /// The same on another device, such as one that differentiates.
+    pub fn on(&self, device: &Device) -> Self {
+        Self {
+            ids: Tensor::from_data(self.ids.to_data(), device),
+            mask: Tensor::from_data(self.mask.to_data(), device),
+        }
+    }
+}
+
 /// How many tokens each text of a batch gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {

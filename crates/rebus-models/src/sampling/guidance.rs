@@ -66,7 +66,13 @@ pub fn guided<D: Denoise + ?Sized>(
     }
     let both = Tensor::cat(vec![x.clone(), x.clone()], 0);
     let predicted = model.predict(both, times(2 * batch), &condition.then(negative))?;
+    Ok(of_both(predicted, scale))
+}
+
+/// What guidance makes of predictions for a condition and, behind them, for the negative one.
+pub(crate) fn of_both(predicted: Tensor<4>, scale: f32) -> Tensor<4> {
+    let batch = predicted.dims()[0] / 2;
     let towards = predicted.clone().narrow(0, 0, batch);
     let away = predicted.narrow(0, batch, batch);
-    Ok(away.clone() + (towards - away) * scale)
+    away.clone() + (towards - away) * scale
 }

@@ -9,6 +9,7 @@ mod sampler;
 mod tests;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step};
+pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};
 pub use likelihood::{Divergence, log_density};
@@ -29,7 +30,6 @@ impl<D: Denoise> Generate for D {
         request: &GenerateRequest,
         observer: &mut dyn Observer,
     ) -> Result<Pictures, ModelError> {
-        let Parameterization::Velocity = self.parameterization();
         let [_, height, width] = self.picture_shape();
         let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));
         let [channels, rows, columns] = self.latent_shape(height, width)?;
@@ -50,7 +50,14 @@ impl<D: Denoise> Generate for D {
             if step > 0 && guidance.at(from) != guidance.at(time(step - 1, steps)) {
                 walk.turn();
             }
-            x = walk.step(&velocity, x, from, to)?;
+            x = match self.parameterization() {
+                Parameterization::Velocity => walk.step(&velocity, x, from, to)?,
+                Parameterization::MeanVelocity => {
+                    let all = |value: f64| Tensor::<1>::full([count], value, &x.device());
+                    let (times, lengths) = (all(from), all(from - to));
+                    x.clone() + self.predict_over(x, times, lengths, &condition)? * (to - from)
+                }
+            };
             let preview = || modality::from_tensor(self.decode(x.clone()));
             if observer.step(step + 1, steps, &preview).is_break() {
                 return Err(ModelError::Interrupted);
@@ -60,7 +67,9 @@ impl<D: Denoise> Generate for D {
     }
 
     fn options(&self) -> GenerateOptions {
-        GenerateOptions { prompt: true, guidance: true, steps: true, size: true }
+        // A mean velocity has guidance in it, and leaves a sampler nothing to do.
+        let moments = self.parameterization() == Parameterization::Velocity;
+        GenerateOptions { prompt: true, guidance: moments, steps: true, sampler: moments, size: true }
     }
 }
 

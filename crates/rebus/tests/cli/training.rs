@@ -53,6 +53,32 @@ fn losses(folder: &Path, run: &str) -> Vec<(u64, String)> {
 }
 
 #[test]
+fn a_student_of_the_model_that_ships_draws_in_few_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let mut args = vec!["train", "emoji-distill", "--data", emoji.to_str().unwrap(), "--run", "run"];
+    for key in ["train.steps=2", "train.batch_size=2", "train.sample_every=0", "train.validate_every=0"] {
+        args.extend(["--set", key]);
+    }
+    done(folder.path(), &args);
+    let draw = |file: &str, more: &[&str]| {
+        let draw = ["generate", "sun", "--seed", "3", "--model", "run/model", "-o", file];
+        let output = crate::rebus(folder.path(), &[&draw[..], more].concat());
+        let pixels = image::open(folder.path().join(file)).unwrap().to_rgb8();
+        (pixels, String::from_utf8(output.stderr).unwrap())
+    };
+    let (four, said) = draw("a.png", &["--guidance-scale", "5", "--sampler", "heun"]);
+    for what in ["a guidance scale", "a sampler"] {
+        assert!(said.contains(&format!("{what} has no meaning for this model (family `flow`)")), "{said}");
+    }
+    assert!(draw("b.png", &["--steps", "4"]).0 == four && draw("c.png", &["--steps", "1"]).0 != four);
+    args.extend(["--set", "data.image_size=16"]);
+    args[5] = "other";
+    let (code, said) = failed(folder.path(), &args);
+    assert!(code == 2 && said.contains("the teacher draws 32x32 with 3 channels"), "{code} {said}");
+}
+
+#[test]
 fn half_the_steps_and_the_other_half_are_all_the_steps() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
