@@ -142,6 +142,15 @@ impl ModelError {
     }
 
     /// A condition of no text for a model that reads one.
+    pub(crate) fn reads_no_pictures() -> Self {
+        Self::Request {
+            option: "image",
+            value: "a picture".to_string(),
+            rule: "this model reads words alone; one that was trained with `[condition] encoder` can be shown pictures"
+                .to_string(),
+        }
+    }
+
     pub(crate) fn without_text() -> Self {
         Self::Request {
             option: "condition",

@@ -19,6 +19,7 @@ pub mod gan;
 pub mod modality;
 pub mod objective;
 pub mod picture;
+pub mod reader;
 pub mod registry;
 pub mod sampling;
 pub mod text;

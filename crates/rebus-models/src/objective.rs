@@ -82,6 +82,8 @@ pub struct ObjectiveSpec {
     pub tokenizer: Option<Arc<Tokenizer>>,
     /// Other models, by the name in the recipe's `[needs]`.
     pub needs: IndexMap<String, Arc<ModelFolder>>,
+    /// How often a picture is shown instead of its caption, to an encoder that the family is conditioned by.
+    pub shown_pictures: f32,
     /// A folder for what may be computed again; nothing is kept where there is none.
     pub cache: Option<PathBuf>,
     /// Where to train; it differentiates.
@@ -101,6 +103,7 @@ impl ObjectiveSpec {
             picture_shape,
             tokenizer: None,
             needs: IndexMap::new(),
+            shown_pictures: 0.0,
             cache: None,
             device,
             seed,

@@ -21,6 +21,7 @@ use rebus_models::{
     },
     modality::TextTokens,
     picture::{PictureConfig, PictureTower},
+    reader::Said,
     text::{TextConfig, TextEncoder},
     vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},
     weights,
@@ -226,8 +227,7 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         condition_width: 12,
         text: TEXT,
         transformer,
-        mean_velocity: false,
-        latents: None,
+        ..FlowConfig::default()
     };
     let network = golden.fill(N::new(&config, 3, &mut Init::empty(&golden.device)), "");
     let example = FlowExample {
@@ -235,11 +235,11 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         velocity: golden.tensor("velocity"),
         times: golden.tensor("times"),
         pictures: golden.tensor("pictures"),
-        captions: golden.text(),
+        said: Said::Tokens(golden.text()),
     };
-    let text = network.text().forward(golden.text());
+    let text = network.text().unwrap().forward(golden.text());
     golden.check("predicted", network.forward(example.x_t.clone(), Moment::at(example.times.clone()), &text));
-    let (velocity, pair) = example.losses(&network, 0.5);
+    let (velocity, pair) = example.losses(&network, 0.5).unwrap();
     golden.check_step("step", velocity + pair.unwrap() * 0.5, &network, "");
     golden.report(file);
 }

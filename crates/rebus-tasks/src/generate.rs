@@ -3,7 +3,7 @@
 use image::DynamicImage;
 use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler};
 
-use crate::TaskError;
+use crate::{TaskError, reconstruct::fit};
 
 /// How many pictures are drawn at once; more only takes memory.
 const AT_ONCE: usize = 16;
@@ -13,6 +13,8 @@ const AT_ONCE: usize = 16;
 pub struct GenerateTask {
     /// One entry a wish; the empty text is whatever the model likes.
     pub prompts: Vec<String>,
+    /// Pictures like which to draw, an entry a wish behind the prompts: for models that can be shown pictures.
+    pub images: Vec<(String, DynamicImage)>,
     /// What to keep away from, for all prompts.
     pub negative_prompt: Option<String>,
     /// How many pictures of each prompt.
@@ -36,7 +38,7 @@ pub struct GenerateTask {
 /// A picture and what it was drawn from.
 #[derive(Debug, Clone)]
 pub struct Drawing {
-    /// The prompt.
+    /// The prompt, or the name of the picture.
     pub prompt: String,
     /// The seed that draws it again alone.
     pub seed: u64,
@@ -63,7 +65,7 @@ pub fn generate(
     observer: &mut dyn Observer,
     mut ready: impl FnMut(&Drawing) -> Result<(), TaskError>,
 ) -> Result<Generated, TaskError> {
-    if task.prompts.is_empty() {
+    if task.prompts.is_empty() && task.images.is_empty() {
         return Err(TaskError::NoPrompt);
     }
     let generator = model.generate().ok_or_else(|| ModelError::Lacks {
@@ -72,17 +74,22 @@ pub fn generate(
         able: able("generate"),
     })?;
     let mut result = Generated { drawings: vec![], warnings: warnings(model, task)? };
-    let wishes: Vec<(&str, u64)> = task
-        .prompts
-        .iter()
-        .flat_map(|prompt| (0..task.count as u64).map(|i| (prompt.as_str(), task.seed.wrapping_add(i))))
+    let shown = shown(model, &task.images)?;
+    let texts = task.prompts.iter().map(|prompt| (prompt.as_str(), Input::Text(prompt.clone())));
+    let images = task.images.iter().zip(shown).map(|((name, _), shown)| (name.as_str(), shown));
+    let wishes: Vec<(&str, Input, u64)> = texts
+        .chain(images)
+        .flat_map(|(name, input)| {
+            let seeds = (0..task.count as u64).map(|i| task.seed.wrapping_add(i));
+            seeds.map(move |seed| (name, input.clone(), seed))
+        })
         .collect();
     for wishes in wishes.chunks(AT_ONCE) {
         let mut request = GenerateRequest::default();
-        request.seeds = wishes.iter().map(|wish| wish.1).collect();
+        request.seeds = wishes.iter().map(|wish| wish.2).collect();
         if let Some(conditioner) = model.conditioner() {
-            let texts = wishes.iter().map(|wish| Input::Text(wish.0.to_string()));
-            request.condition = Some(conditioner.condition(&texts.collect::<Vec<_>>())?);
+            let inputs: Vec<Input> = wishes.iter().map(|wish| wish.1.clone()).collect();
+            request.condition = Some(conditioner.condition(&inputs)?);
             if let Some(negative) = &task.negative_prompt {
                 let texts = vec![Input::Text(negative.clone()); wishes.len()];
                 request.negative = Some(conditioner.condition(&texts)?);
@@ -94,13 +101,27 @@ pub fn generate(
         request.sampler = task.sampler.unwrap_or_default();
         (request.height, request.width) = (task.height, task.width);
         let pictures = generator.generate(&request, observer)?;
-        for (&(prompt, seed), picture) in wishes.iter().zip(pictures.to_images()?) {
-            let drawing = Drawing { prompt: prompt.to_string(), seed, picture };
+        for ((prompt, _, seed), picture) in wishes.iter().zip(pictures.to_images()?) {
+            let drawing = Drawing { prompt: prompt.to_string(), seed: *seed, picture };
             ready(&drawing)?;
             result.drawings.push(drawing);
         }
     }
     Ok(result)
+}
+
+/// Pictures as the model is shown them.
+fn shown(model: &dyn Model, images: &[(String, DynamicImage)]) -> Result<Vec<Input>, TaskError> {
+    let Some((name, _)) = images.first() else { return Ok(vec![]) };
+    let shape = model.conditioner().and_then(|conditioner| conditioner.picture_shape());
+    let shape = shape.ok_or_else(|| ModelError::Request {
+        option: "image",
+        value: name.clone(),
+        rule: "this model reads words alone; one that was trained with `[condition] encoder` can be shown pictures"
+            .to_string(),
+    })?;
+    let fitted = images.iter().map(|(_, image)| Ok(Input::Picture(fit(shape, std::slice::from_ref(image))?)));
+    fitted.collect()
 }
 
 /// Characters of what was cut off a prompt that a warning shows.

@@ -53,7 +53,12 @@ pub(crate) fn reconstructs(model: &dyn Model) -> Result<&dyn Reconstruct, TaskEr
 
 /// Pictures as the model sees them.
 pub(crate) fn shown(model: &dyn Model, pictures: &[DynamicImage]) -> Result<Pictures, TaskError> {
-    let [channels, height, width] = model.info().picture_shape;
+    fit(model.info().picture_shape, pictures)
+}
+
+/// Pictures in a shape, cut to its sides.
+pub(crate) fn fit(shape: [usize; 3], pictures: &[DynamicImage]) -> Result<Pictures, TaskError> {
+    let [channels, height, width] = shape;
     let config = DataConfig {
         image_size: ImageSize::Sides([height as u32, width as u32]),
         channels: channels as u8,

@@ -40,7 +40,7 @@ pub use export::{Chosen, ExportOptions, export};
 pub use needs::{Home, Need, Noted};
 pub use observer::{Event, Measure, NoTrainObserver, Progress, TrainObserver};
 pub use prepare::{Source, Start, TrainOptions};
-pub use recipe::{ModelSection, Recipe, SampleConfig, TrainConfig};
+pub use recipe::{ConditionSection, ModelSection, Recipe, SampleConfig, TrainConfig};
 pub use run::{Run, RunInfo};
 pub use schedule::learning_rate;
 pub use train::{Outcome, train};

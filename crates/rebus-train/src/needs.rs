@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
 
 use indexmap::IndexMap;
-use rebus_models::{ModelError, ModelFolder};
+use rebus_models::{ModelError, ModelFolder, reader::CONDITION};
 use serde::{Deserialize, Serialize};
 
 use crate::{Recipe, TrainError};
@@ -38,11 +38,11 @@ impl Home {
     /// # Errors
     /// One of them is not there; the error says what makes it.
     pub(crate) fn models(&self, recipe: &Recipe) -> Result<IndexMap<String, Arc<ModelFolder>>, TrainError> {
-        recipe
-            .needs
-            .iter()
-            .map(|(name, need)| Ok((name.clone(), Arc::new(self.model(name, need)?))))
-            .collect()
+        let model = |(name, need): (String, Need)| {
+            let folder = self.model(&name, &need)?;
+            Ok((name, Arc::new(folder)))
+        };
+        needs(recipe).into_iter().map(model).collect()
     }
 
     fn model(&self, name: &str, need: &Need) -> Result<ModelFolder, TrainError> {
@@ -64,6 +64,17 @@ impl Home {
     }
 }
 
+/// The recipe's `[needs]`, and the encoder of its `[condition]`.
+fn needs(recipe: &Recipe) -> BTreeMap<String, Need> {
+    let mut needs = recipe.needs.clone();
+    if !recipe.condition.is_own() {
+        let (model, made_by) =
+            (recipe.condition.encoder.clone(), "rebus train emoji-dual --data PATH".to_string());
+        needs.insert(CONDITION.to_string(), Need { model, made_by });
+    }
+    needs
+}
+
 fn absent(name: &str, need: &Need) -> TrainError {
     let Need { model, made_by } = need.clone();
     TrainError::NoNeed { name: name.to_string(), model, made_by }
@@ -72,7 +83,7 @@ fn absent(name: &str, need: &Need) -> TrainError {
 /// What a run notes of the models that it learned with: name, place and hash.
 pub(crate) fn noted(recipe: &Recipe, models: &IndexMap<String, Arc<ModelFolder>>) -> BTreeMap<String, Noted> {
     let of = |(name, folder): (&String, &Arc<ModelFolder>)| {
-        let model = recipe.needs.get(name)?.model.clone();
+        let model = needs(recipe).get(name)?.model.clone();
         Some((name.clone(), Noted { model, hash: folder.hash.clone() }))
     };
     models.iter().filter_map(of).collect()

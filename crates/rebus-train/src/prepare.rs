@@ -8,7 +8,7 @@ use std::{
 
 use burn::tensor::Device;
 use rebus_data::{Collection, Tokenizer, captions, collection, config::Shape, split::held_back};
-use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec};
+use rebus_models::{Family, ModelError, ModelFolder, Objective, ObjectiveSpec, reader::CONDITION};
 use toml::{Table, Value};
 
 use crate::{Event, Home, Recipe, Run, TrainError, keys, needs, run::RunInfo, schedule};
@@ -110,8 +110,9 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         _ => None,
     };
     let mut spec = spec(&recipe, &options.home, &options.device)?;
-    // A student has its teacher's.
-    let before = model.as_ref().or(spec.needs.get("teacher").map(AsRef::as_ref));
+    // A student has its teacher's, and who is told by an encoder that one's.
+    let need = |name: &str| spec.needs.get(name).map(AsRef::as_ref);
+    let before = model.as_ref().or(need("teacher")).or(need(CONDITION));
     let given = before.and_then(|model| model.tokenizer.clone());
     spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
         (false, _) => None,
@@ -273,6 +274,14 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
     spec.average = recipe.average;
     spec.needs = home.models(recipe)?;
     spec.cache = home.cache.clone();
+    if !recipe.condition.is_own() && !family.any_encoder {
+        return Err(TrainError::Config {
+            field: "condition.encoder",
+            value: recipe.condition.encoder.clone(),
+            rule: format!("the family `{}` reads captions by itself: leave it `own`", family.name),
+        });
+    }
+    spec.shown_pictures = recipe.condition.pictures as f32;
     Ok(spec)
 }
 

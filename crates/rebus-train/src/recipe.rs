@@ -37,6 +37,9 @@ pub struct Recipe {
     /// The pictures drawn while it trains.
     #[serde(default)]
     pub sample: SampleConfig,
+    /// What reads captions for the family.
+    #[serde(default, skip_serializing_if = "ConditionSection::is_own")]
+    pub condition: ConditionSection,
     /// Other models that the family learns with, by what they are for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<String, Need>,
@@ -50,6 +53,30 @@ pub struct ModelSection {
     /// The rest, which the family checks.
     #[serde(flatten)]
     pub settings: Table,
+}
+
+/// `[condition]`: what reads captions for the family.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConditionSection {
+    /// `own` for the family's own text encoder, which learns with it; or an encoder of words and pictures that stays as it is: a
+    /// model folder, a run that has ended, or `shipped`.
+    pub encoder: String,
+    /// How often the picture itself is shown to such an encoder instead of its caption, so that the model can be shown pictures.
+    pub pictures: f64,
+}
+
+impl ConditionSection {
+    /// Whether the family reads by itself.
+    pub fn is_own(&self) -> bool {
+        self.encoder == "own"
+    }
+}
+
+impl Default for ConditionSection {
+    fn default() -> Self {
+        Self { encoder: "own".to_string(), pictures: 0.3 }
+    }
 }
 
 /// `[train]`
@@ -235,6 +262,7 @@ impl Recipe {
         rule("average.decay", self.average.decay, "at least 0 and below 1", |v| (0.0..1.0).contains(v))?;
         rule("average.gamma", self.average.gamma, "a number from 0", |v| v.is_finite() && *v >= 0.0)?;
         rule("sample.columns", self.sample.columns, "from 1 to 64", |v| (1..=64).contains(v))?;
+        rule("condition.pictures", self.condition.pictures, "from 0 to 1", |v| (0.0..=1.0).contains(v))?;
         let (steps, scale) =
             (self.sample.num_inference_steps.unwrap_or(1), self.sample.guidance_scale.unwrap_or(1.0));
         rule("sample.num_inference_steps", steps, "from 1 to 10000", |v| (1..=10_000).contains(v))?;

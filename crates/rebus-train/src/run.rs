@@ -19,7 +19,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const TEMPORARY: &str = ".writing-";
 
 /// Keys of which a resumed run may have other values: they do not change what it becomes.
-const FREE: [&str; 12] = [
+const FREE: [&str; 13] = [
     "train.steps",
     "train.log_every",
     "train.checkpoint_every",
@@ -32,6 +32,7 @@ const FREE: [&str; 12] = [
     "data.workers",
     "data.queue",
     "tokenizer.file",
+    "condition.encoder",
 ];
 
 /// The places in a run folder.
@@ -230,7 +231,7 @@ impl Run {
         keys.dedup();
         let differences: Vec<Difference> = keys
             .into_iter()
-            // Of a model that it needs, the weights count and not the place: see `needs`.
+            // Of a model that it needs (an encoder of [condition] too), the weights count and not the place: see `needs`.
             .filter(|key| !FREE.contains(&key.as_str()) && !key.starts_with("needs."))
             .map(|key| Difference { key: key.clone(), old: find(&before, key), new: find(&after, key) })
             .filter(|difference| difference.old != difference.new)

@@ -60,13 +60,13 @@ pub fn looking_model(
     }
 }
 
-/// What ships of what a recipe may need (`[needs]`): an `encoder`, and a `teacher` that draws.
+/// What ships of what a recipe may need (`[needs]`, `[condition]`): an `encoder`, also as what reads, and a `teacher` that draws.
 ///
 /// # Errors
 /// Nothing of that name, or this build ships no models.
 pub fn shipped_for(need: &str) -> Result<ModelFolder, ModelError> {
     match need {
-        "encoder" => shipped(Ships::Encoder),
+        "encoder" | "condition" => shipped(Ships::Encoder),
         "teacher" => shipped(Ships::Drawing),
         _ => Err(ModelError::NoModel { folder: format!("(no model ships for needs.{need})").into() }),
     }

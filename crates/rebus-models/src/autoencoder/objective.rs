@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, dual, modality,
     objective::scalar,
-    picture::{PictureTower, apart},
+    picture::{PictureTower, apart, smaller_by},
     registry::section,
 };
 
@@ -183,9 +183,7 @@ impl Eye {
                 rule: format!("the encoder of needs.encoder looks at pictures of {}", own[0]),
             });
         }
-        let larger = (height / own[1].max(1)).min(width / own[2].max(1)).max(1);
-        let factor = (1..=larger).rev().find(|factor| height % factor == 0 && width % factor == 0);
-        let factor = factor.unwrap_or(1);
+        let factor = smaller_by([height, width], [own[1], own[2]]);
         config.picture.validate_size(height / factor, width / factor)?;
         Ok(Self::new(network.picture, factor))
     }

@@ -10,6 +10,11 @@ pub trait Conditioner: Send + Sync {
     /// An input of a modality that this model does not understand.
     fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError>;
 
+    /// `[channel, height, width]` of the pictures that it can be shown instead of a text, if it can be shown any.
+    fn picture_shape(&self) -> Option<[usize; 3]> {
+        None
+    }
+
     /// What of a text will be left out because the text is longer than the context, if anything.
     ///
     /// # Errors

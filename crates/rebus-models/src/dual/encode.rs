@@ -26,15 +26,17 @@ pub struct DualModel {
     device: Device,
 }
 
+/// Refuses a folder of another family.
+pub(crate) fn check(folder: &ModelFolder) -> Result<(), ModelError> {
+    if folder.family == super::FAMILY.name {
+        return Ok(());
+    }
+    Err(ModelError::Lacks { family: folder.family.clone(), verb: "encode", able: registry::able("encode") })
+}
+
 /// The towers of a folder.
 pub(crate) fn open(folder: &ModelFolder, device: &Device) -> Result<(DualNetwork, DualConfig), ModelError> {
-    if folder.family != super::FAMILY.name {
-        return Err(ModelError::Lacks {
-            family: folder.family.clone(),
-            verb: "encode",
-            able: registry::able("encode"),
-        });
-    }
+    check(folder)?;
     let config: DualConfig = section(&folder.config, "config", super::FAMILY.name)?;
     config.validate()?;
     let [channels, height, width] = folder.picture_shape;

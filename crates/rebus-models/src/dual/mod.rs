@@ -9,7 +9,7 @@ mod objective;
 
 pub use config::{DualConfig, DualLoss, DualObjectiveConfig};
 pub use encode::DualModel;
-pub(crate) use encode::open;
+pub(crate) use encode::{check, open};
 pub use loss::{Pairs, contrastive_loss};
 pub use network::DualNetwork;
 pub use objective::DualObjective;
@@ -27,5 +27,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(DualObjective::new(spec)?)),
     any_shape: true,
     of_classes: false,
+    any_encoder: false,
     reads_captions: |_| true,
 };

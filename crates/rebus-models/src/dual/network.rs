@@ -7,7 +7,7 @@ use burn::{
 use rebus_nn::{Init, Linear};
 
 use super::DualConfig;
-use crate::{modality::TextTokens, picture::PictureTower, text::TextEncoder};
+use crate::{Embedding, modality::TextTokens, picture::PictureTower, text::TextEncoder};
 
 /// `exp` of this multiplies the cosine between embeddings at the start (Zhai et al. 2023, section 3.2: 10).
 const FIRST_SCALE: f64 = std::f64::consts::LN_10;
@@ -49,6 +49,30 @@ impl DualNetwork {
     pub fn pictures(&self, pictures: Tensor<4>) -> Tensor<2> {
         unit(self.picture.forward(pictures))
     }
+
+    /// Texts as another network may be told of them: each token in the space of both towers, and the whole, whose numbers are
+    /// about 1.
+    pub fn read(&self, text: TextTokens) -> Embedding {
+        let Embedding { sequence, mask, pooled } = self.text.forward(text);
+        Embedding::new(self.project.forward(sequence), mask, about_one(self.project.forward(pooled)))
+    }
+
+    /// The same of pictures: one token, which is the whole, and `length - 1` that do not count.
+    pub fn look(&self, pictures: Tensor<4>, length: usize) -> Embedding {
+        let pooled = about_one(self.picture.forward(pictures)); // [b, width]
+        let ([batch, width], device) = (pooled.dims(), pooled.device());
+        let token = pooled.clone().unsqueeze_dim::<3>(1); // [b, 1, width]
+        let rest = Tensor::zeros([batch, length - 1, width], &device);
+        let counts = [Tensor::<2>::ones([batch, 1], &device), Tensor::zeros([batch, length - 1], &device)];
+        let mask = Tensor::cat(counts.to_vec(), 1).bool();
+        Embedding::new(Tensor::cat(vec![token, rest], 1), mask, pooled)
+    }
+}
+
+/// Rows as long as their number of numbers has a root.
+fn about_one(rows: Tensor<2>) -> Tensor<2> {
+    let width = rows.dims()[1] as f64;
+    unit(rows) * width.sqrt()
 }
 
 /// Rows of length 1.

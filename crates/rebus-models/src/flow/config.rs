@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, autoencoder::AutoencoderConfig, text::TextConfig};
+use crate::{ModelError, autoencoder::AutoencoderConfig, reader::FrozenConfig, text::TextConfig};
 
 /// Sizes of a [`FlowUNet`](super::FlowUNet), or of a [`FlowTransformer`](super::FlowTransformer).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct FlowConfig {
     pub condition_width: usize,
     /// The text encoder.
     pub text: TextConfig,
+    /// An encoder of words and pictures that reads instead of the text encoder: that of the recipe's `[condition]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<FrozenConfig>,
     /// A transformer instead of the U-Net, whose widths, blocks, attention and groups are left aside then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transformer: Option<TransformerConfig>,
@@ -64,6 +67,7 @@ impl Default for FlowConfig {
             groups: 16,
             condition_width: 192,
             text: TextConfig::default(),
+            encoder: None,
             transformer: None,
             mean_velocity: false,
             latents: None,
@@ -119,6 +123,11 @@ impl FlowConfig {
             }
         }
         Ok(())
+    }
+
+    /// Numbers of each word that the network is told, and of all of a text.
+    pub fn told_width(&self) -> usize {
+        self.encoder.as_ref().map_or(self.text.width, |encoder| encoder.towers.width)
     }
 
     /// How many pixels a picture's side must be a multiple of.

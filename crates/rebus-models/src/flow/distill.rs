@@ -7,10 +7,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use rebus_data::{
-    Batch, Tokenizer,
-    random::{below, uniform},
-};
+use rebus_data::{Batch, random::below};
 use rebus_nn::{
     Init, kernels, named,
     optim::{Learner, Snapshot},
@@ -18,12 +15,13 @@ use rebus_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FlowConfig, FlowModel, Moment, VelocityField, objective::logistic_normal};
+use super::{FlowConfig, FlowModel, Moment, VelocityField, objective::logistic_normal, sample::package};
 use crate::{
     Losses, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, Package, Step, Which,
     autoencoder::Latents,
-    modality::{self, TextTokens},
+    modality,
     objective::scalar,
+    reader::{Reader, Said, Saying},
     registry::section,
     sampling::of_both,
 };
@@ -129,7 +127,8 @@ pub struct DistillObjective<N: VelocityField> {
     config: FlowConfig,
     objective: DistillConfig,
     latents: Option<Latents>,
-    tokenizer: Arc<Tokenizer>,
+    reader: Reader,
+    shown_pictures: f32,
     picture_shape: [usize; 3],
     device: Device,
 }
@@ -144,8 +143,10 @@ struct Example {
     lengths: Vec<f32>,
     /// How many learn the velocity of a moment.
     moments: usize,
-    /// The captions of the batch, and as many empty ones behind them.
-    tokens: TextTokens,
+    /// What is said of the batch.
+    said: Said,
+    /// Nothing, as often.
+    nothing: Said,
 }
 
 impl<N: VelocityField> DistillObjective<N> {
@@ -166,8 +167,8 @@ impl<N: VelocityField> DistillObjective<N> {
                 rule: format!("the teacher draws {width}x{height} with {channels} channels"),
             });
         }
-        let tokenizer = folder.require_tokenizer()?;
         let plain = spec.device.clone().inner();
+        let reader = super::sample::reader(folder, &config, &plain)?;
         let [channels, ..] = config.drawn_shape(spec.picture_shape)?;
         let teacher = N::new(&config, channels, &mut Init::empty(&plain));
         let teacher = folder.fill(teacher, "network.")?;
@@ -179,7 +180,8 @@ impl<N: VelocityField> DistillObjective<N> {
             latents: latents(folder, &config, spec)?,
             config,
             objective,
-            tokenizer,
+            reader,
+            shown_pictures: spec.shown_pictures,
             picture_shape: spec.picture_shape,
             device: spec.device.clone(),
         })
@@ -198,25 +200,22 @@ impl<N: VelocityField> DistillObjective<N> {
         let moments = (count - steps).max(1);
         let (times, lengths): (Vec<f32>, Vec<f32>) =
             (0..count).map(|sample| settings.place(key, sample, sample >= moments)).unzip();
-        let mut captions = batch.texts("text")?.to_vec();
-        if learning {
-            for (sample, caption) in captions.iter_mut().enumerate() {
-                if uniform(&mut key.stream(Purpose::Caption, sample)) < settings.caption_dropout {
-                    caption.clear();
-                }
-            }
-        }
-        captions.extend(vec![String::new(); count]);
-        let length = modality::Length::Longest(self.config.text.context);
-        let tokens = modality::tokenize(&self.tokenizer, &captions, length, None, &device)?;
+        let saying = Saying {
+            caption_dropout: settings.caption_dropout,
+            word_dropout: 0.0,
+            pictures: self.shown_pictures,
+        };
+        let said = self.reader.of_batch(batch, key, learning.then_some(saying), &device)?;
+        let empty = vec![String::new(); count];
+        let nothing = self.reader.texts(&empty, modality::Length::Exactly(said.length()), None, &device)?;
         let noise = normal(pictures.dims(), key, Purpose::Noise, &device);
         let t = Tensor::<1>::from_floats(times.as_slice(), &device).reshape([count, 1, 1, 1]);
         let x_t = pictures.clone() + (noise - pictures) * t;
-        Ok(Example { x_t, times, lengths, moments, tokens })
+        Ok(Example { x_t, times, lengths, moments, said, nothing })
     }
 
     /// The mean velocities that the student is to predict.
-    fn target(&self, example: &Example, student: &N) -> Tensor<4> {
+    fn target(&self, example: &Example, student: &N) -> Result<Tensor<4>, ModelError> {
         let (count, moments) = (example.times.len(), example.moments);
         if moments == count {
             return self.guided(example, count);
@@ -226,48 +225,53 @@ impl<N: VelocityField> DistillObjective<N> {
         let x = example.x_t.clone().narrow(0, moments, steps);
         let tensor = |values: &[f32]| Tensor::<1>::from_floats(&values[moments..], &device);
         let (times, lengths) = (tensor(&example.times), tensor(&example.lengths));
-        let text = student.text().forward(example.tokens.narrow(moments, steps));
+        let text = example.said.narrow(moments, steps).embed(student.text())?;
         let mean = |x: Tensor<4>, times: Tensor<1>, lengths: Tensor<1>| {
             student.forward(x, Moment { times, lengths: Some(lengths) }, &text)
         };
-        match self.objective.method {
+        Ok(match self.objective.method {
             Method::Shortcut => {
-                Tensor::cat(vec![self.guided(example, moments), of_halves(mean, x, times, lengths)], 0)
+                Tensor::cat(vec![self.guided(example, moments)?, of_halves(mean, x, times, lengths)], 0)
             }
             Method::MeanFlow => {
-                let velocity = self.guided(example, count);
+                let velocity = self.guided(example, count)?;
                 let here = velocity.clone().narrow(0, moments, steps);
                 let of_steps = of_slope(mean, x, here, times, lengths);
                 Tensor::cat(vec![velocity.narrow(0, 0, moments), of_steps], 0)
             }
-        }
+        })
     }
 
     /// The teacher's velocities of the first samples, with guidance.
-    fn guided(&self, example: &Example, chosen: usize) -> Tensor<4> {
-        let count = example.times.len();
-        let (told, empty) = (example.tokens.narrow(0, chosen), example.tokens.narrow(count, chosen));
-        let text = self.teacher.text().forward(empty.after(told));
+    fn guided(&self, example: &Example, chosen: usize) -> Result<Tensor<4>, ModelError> {
+        let embed = |said: &Said| said.narrow(0, chosen).embed(self.teacher.text());
+        let text = embed(&example.said)?.then(&embed(&example.nothing)?);
         let x = example.x_t.clone().narrow(0, 0, chosen);
         let times = Tensor::<1>::from_floats(&example.times[..chosen], &x.device());
         let twice = Moment::at(Tensor::cat(vec![times.clone(), times], 0));
         let both = self.teacher.forward(Tensor::cat(vec![x.clone(), x], 0), twice, &text);
-        of_both(both, self.objective.guidance_scale)
+        Ok(of_both(both, self.objective.guidance_scale))
     }
 
     /// The mean squared error of moments and of steps.
-    fn losses(&self, network: &N, example: &Example, target: Tensor<4>, device: &Device) -> [Tensor<1>; 2] {
+    fn losses(
+        &self,
+        network: &N,
+        example: &Example,
+        target: Tensor<4>,
+        device: &Device,
+    ) -> Result<[Tensor<1>; 2], ModelError> {
         let lift = |x: Tensor<4>| if device.is_autodiff() { Tensor::from_inner(x) } else { x };
         let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, device);
         let (count, moments) = (example.times.len(), example.moments);
-        let text = network.text().forward(example.tokens.narrow(0, count).on(device));
+        let text = example.said.on(device).embed(network.text())?;
         let moment = Moment { times: tensor(&example.times), lengths: Some(tensor(&example.lengths)) };
         let apart = network.forward(lift(example.x_t.clone()), moment, &text) - lift(target);
         let squares = |from: usize, count: usize| match count {
             0 => Tensor::zeros([1], device),
             _ => kernels::mean(apart.clone().narrow(0, from, count).square()),
         };
-        [squares(0, moments), squares(moments, count - moments)]
+        Ok([squares(0, moments), squares(moments, count - moments)])
     }
 
     fn parts(&self, [moments, steps]: &[Tensor<1>; 2]) -> Losses {
@@ -360,8 +364,8 @@ impl<N: VelocityField> Objective for DistillObjective<N> {
         for batch in batches {
             let key = Key { seed: step.seed, step: step.number, first };
             let example = self.example(batch, key, true)?;
-            let target = self.target(&example, &average);
-            let losses = self.losses(&self.learner.module, &example, target, &self.device);
+            let target = self.target(&example, &average)?;
+            let losses = self.losses(&self.learner.module, &example, target, &self.device)?;
             for (name, value) in self.parts(&losses) {
                 *sums.entry(name).or_default() += value / batches.len() as f64;
             }
@@ -377,8 +381,8 @@ impl<N: VelocityField> Objective for DistillObjective<N> {
         let key = Key { seed: step.seed, step: step.number, first: 0 };
         let example = self.example(batch, key, false)?;
         let average = self.learner.average();
-        let target = self.target(&example, &average);
-        let losses = self.losses(&average, &example, target, &self.device.clone().inner());
+        let target = self.target(&example, &average)?;
+        let losses = self.losses(&average, &example, target, &self.device.clone().inner())?;
         Ok(self.parts(&losses))
     }
 
@@ -394,19 +398,14 @@ impl<N: VelocityField> Objective for DistillObjective<N> {
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
         let autoencoder = self.latents.as_ref().map(|latents| latents.autoencoder.clone());
-        let (config, tokenizer) = (self.config.clone(), self.tokenizer.clone());
+        let (config, reader) = (self.config.clone(), self.reader.clone());
         let network = self.learner.network(which);
-        Arc::new(FlowModel::new(network, config, autoencoder, self.picture_shape, tokenizer))
+        Arc::new(FlowModel::new(network, config, autoencoder, reader, self.picture_shape))
     }
 
     fn package(&self, which: Which) -> Package {
-        super::sample::package(
-            self.learner.weights(which),
-            &self.config,
-            self.latents.as_ref(),
-            self.picture_shape,
-            &self.tokenizer,
-        )
+        let weights = self.learner.weights(which);
+        package(weights, &self.config, self.latents.as_ref(), &self.reader, self.picture_shape)
     }
 }
 

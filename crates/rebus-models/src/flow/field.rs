@@ -11,8 +11,8 @@ pub trait VelocityField: Module + Sync + 'static {
     /// The network at its start, when it predicts zero. `config` has been validated; `channels` are the picture's.
     fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self;
 
-    /// The text encoder, which learns with the rest.
-    fn text(&self) -> &TextEncoder;
+    /// The text encoder, which learns with the rest; none where `config` has an encoder.
+    fn text(&self) -> Option<&TextEncoder>;
 
     /// `x_t` `[batch, channel, height, width]` at a moment, a text of `batch` entries to the velocity, shaped as `x_t`.
     fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4>;

@@ -31,6 +31,7 @@ pub const FAMILY: Family = Family {
     objective,
     any_shape: true,
     of_classes: false,
+    any_encoder: true,
     reads_captions: |_| true,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use rebus_data::{Batch, Tokenizer, random::uniform};
+use rebus_data::Batch;
 use rebus_nn::{
     Init, kernels,
     optim::{Learner, Snapshot},
@@ -12,8 +12,12 @@ use rebus_nn::{
 
 use super::{FlowConfig, FlowModel, FlowObjectiveConfig, Moment, VelocityField, sample::package};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, autoencoder::Latents,
-    modality, objective::scalar, registry::section,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
+    autoencoder::Latents,
+    modality,
+    objective::scalar,
+    reader::{Reader, Said, Saying},
+    registry::section,
 };
 
 /// What the recipe calls the model in whose latents the flow draws.
@@ -26,7 +30,8 @@ pub struct FlowObjective<N: VelocityField> {
     objective: FlowObjectiveConfig,
     /// Where it draws latents, what makes them of pictures.
     latents: Option<Latents>,
-    tokenizer: Arc<Tokenizer>,
+    reader: Reader,
+    shown_pictures: f32,
     picture_shape: [usize; 3],
     device: Device,
 }
@@ -42,15 +47,22 @@ pub struct FlowExample {
     pub times: Tensor<1>,
     /// The pictures themselves, or their latents.
     pub pictures: Tensor<4>,
-    /// The texts.
-    pub captions: modality::TextTokens,
+    /// What is said of them.
+    pub said: Said,
 }
 
 impl FlowExample {
     /// The mean squared error of the velocity; and, where `pair_weight` is above 0, the mean absolute difference
     /// between the picture and what one step from `x_t` gives.
-    pub fn losses(self, network: &impl VelocityField, pair_weight: f64) -> (Tensor<1>, Option<Tensor<1>>) {
-        let text = network.text().forward(self.captions);
+    ///
+    /// # Errors
+    /// Tokens for a network without a text encoder.
+    pub fn losses(
+        self,
+        network: &impl VelocityField,
+        pair_weight: f64,
+    ) -> Result<(Tensor<1>, Option<Tensor<1>>), ModelError> {
+        let text = self.said.embed(network.text())?;
         let predicted = network.forward(self.x_t.clone(), Moment::at(self.times.clone()), &text);
         let velocity = kernels::mean((predicted.clone() - self.velocity).square());
         let pair = (pair_weight > 0.0).then(|| {
@@ -58,7 +70,7 @@ impl FlowExample {
             let ahead = self.x_t - predicted * self.times.reshape([count, 1, 1, 1]);
             kernels::mean((ahead - self.pictures).abs())
         });
-        (velocity, pair)
+        Ok((velocity, pair))
     }
 }
 
@@ -77,8 +89,9 @@ impl<N: VelocityField> FlowObjective<N> {
     /// A setting that cannot work, or no tokenizer.
     pub fn new(spec: &ObjectiveSpec, mut config: FlowConfig) -> Result<Self, ModelError> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
-        let tokenizer = spec.require_tokenizer()?;
-        config.text.vocabulary = tokenizer.vocab_size();
+        let reader = Reader::new(spec, config.text.context)?;
+        config.encoder = reader.frozen().map(|frozen| frozen.config().clone());
+        config.text.vocabulary = reader.tokenizer().vocab_size();
         let latents = match spec.needs.contains_key(AUTOENCODER) || config.latents.is_some() {
             true => Some(Latents::new(
                 spec.need(AUTOENCODER)?,
@@ -94,7 +107,16 @@ impl<N: VelocityField> FlowObjective<N> {
         let network = N::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
         let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
-        Ok(Self { learner, config, objective, latents, tokenizer, picture_shape, device })
+        Ok(Self {
+            learner,
+            config,
+            objective,
+            latents,
+            reader,
+            shown_pictures: spec.shown_pictures,
+            picture_shape,
+            device,
+        })
     }
 
     /// Noise, times and captions of a batch, each sample from streams of its own.
@@ -117,39 +139,28 @@ impl<N: VelocityField> FlowObjective<N> {
             logistic_normal(mean, deviation, key, sample, Purpose::Time)
         };
         let times: Vec<f32> = (0..count).map(time).collect();
-        let mut captions = batch.texts("text")?.to_vec();
-        if learning {
-            for (sample, caption) in captions.iter_mut().enumerate() {
-                if uniform(&mut key.stream(Purpose::Caption, sample)) < settings.caption_dropout {
-                    caption.clear();
-                }
-            }
-        }
-        let dropout = learning.then_some((settings.word_dropout, key));
-        let captions = modality::tokenize(
-            &self.tokenizer,
-            &captions,
-            modality::Length::Longest(self.config.text.context),
-            dropout,
-            device,
-        )?;
-
+        let saying = Saying {
+            caption_dropout: settings.caption_dropout,
+            word_dropout: settings.word_dropout,
+            pictures: self.shown_pictures,
+        };
+        let said = self.reader.of_batch(batch, key, learning.then_some(saying), device)?;
         let noise = normal(pictures.dims(), key, Purpose::Noise, device);
         let times = Tensor::<1>::from_floats(times.as_slice(), device);
         let t = times.clone().reshape([count, 1, 1, 1]);
         let x_t = pictures.clone() + (noise.clone() - pictures.clone()) * t;
-        Ok(FlowExample { x_t, velocity: noise - pictures.clone(), times, pictures, captions })
+        Ok(FlowExample { x_t, velocity: noise - pictures.clone(), times, pictures, said })
     }
 
     /// The loss to minimise, and its parts by name.
-    fn loss(&self, network: &N, example: FlowExample) -> (Tensor<1>, Losses) {
+    fn loss(&self, network: &N, example: FlowExample) -> Result<(Tensor<1>, Losses), ModelError> {
         let weight = self.objective.pair_weight;
-        let (velocity, pair) = example.losses(network, weight);
+        let (velocity, pair) = example.losses(network, weight)?;
         let mut losses = Losses::from([("velocity".to_string(), scalar(&velocity))]);
         if let Some(pair) = &pair {
             losses.insert("pair".to_string(), scalar(pair));
         }
-        (pair.into_iter().fold(velocity, |total, pair| total + pair * weight), losses)
+        Ok((pair.into_iter().fold(velocity, |total, pair| total + pair * weight), losses))
     }
 }
 
@@ -160,7 +171,7 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
         for batch in batches {
             let key = Key { seed: step.seed, step: step.number, first };
             let example = self.example(batch, key, true, &self.device)?;
-            let (loss, losses) = self.loss(&self.learner.module, example);
+            let (loss, losses) = self.loss(&self.learner.module, example)?;
             self.learner.backward(&(loss / batches.len() as f64));
             for (name, value) in losses {
                 *sums.entry(name).or_default() += value / batches.len() as f64;
@@ -174,7 +185,7 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
     fn evaluate(&mut self, batch: &Batch, step: &Step) -> Result<Losses, ModelError> {
         let key = Key { seed: step.seed, step: step.number, first: 0 };
         let example = self.example(batch, key, false, &self.device.clone().inner())?;
-        Ok(self.loss(&self.learner.average(), example).1)
+        Ok(self.loss(&self.learner.average(), example)?.1)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -190,12 +201,12 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
     fn model(&self, which: Which) -> Arc<dyn Model> {
         let network = self.learner.network(which);
         let autoencoder = self.latents.as_ref().map(|latents| latents.autoencoder.clone());
-        let (config, tokenizer) = (self.config.clone(), self.tokenizer.clone());
-        Arc::new(FlowModel::new(network, config, autoencoder, self.picture_shape, tokenizer))
+        let (config, reader) = (self.config.clone(), self.reader.clone());
+        Arc::new(FlowModel::new(network, config, autoencoder, reader, self.picture_shape))
     }
 
     fn package(&self, which: Which) -> Package {
         let weights = self.learner.weights(which);
-        package(weights, &self.config, self.latents.as_ref(), self.picture_shape, &self.tokenizer)
+        package(weights, &self.config, self.latents.as_ref(), &self.reader, self.picture_shape)
     }
 }

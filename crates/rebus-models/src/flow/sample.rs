@@ -6,7 +6,6 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use rebus_data::Tokenizer;
 use rebus_nn::{Init, named::NamedTensors};
 
 use super::{FlowConfig, Moment, VelocityField};
@@ -14,7 +13,7 @@ use crate::{
     Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo, Package,
     autoencoder::{Autoencoder, Latents},
     capability::Parameterization,
-    text::TextConditioner,
+    reader::{Frozen, Reader, Reading},
 };
 
 /// What stands before the names of an autoencoder's weights.
@@ -25,13 +24,26 @@ pub(super) fn package(
     mut weights: NamedTensors,
     config: &FlowConfig,
     latents: Option<&Latents>,
+    reader: &Reader,
     picture_shape: [usize; 3],
-    tokenizer: &Arc<Tokenizer>,
 ) -> Package {
     let of_autoencoder = latents.into_iter().flat_map(|latents| &latents.weights);
     weights.extend(of_autoencoder.map(|(name, data)| (format!("{AUTOENCODER}{name}"), data.clone())));
+    weights.extend(reader.frozen().into_iter().flat_map(|frozen| frozen.weights().clone()));
     let package = Package::new("flow", serde_json::json!(config), picture_shape, weights);
-    Package { tokenizer: Some(tokenizer.clone()), ..package }
+    Package { tokenizer: Some(reader.tokenizer().clone()), ..package }
+}
+
+/// What reads for the flow of a folder.
+pub(super) fn reader(
+    folder: &ModelFolder,
+    config: &FlowConfig,
+    device: &Device,
+) -> Result<Reader, ModelError> {
+    match &config.encoder {
+        Some(encoder) => Ok(Reader::Frozen(Arc::new(Frozen::within(folder, encoder, device)?))),
+        None => Ok(Reader::Own { tokenizer: folder.require_tokenizer()?, context: config.text.context }),
+    }
 }
 
 /// A flow that draws.
@@ -40,7 +52,7 @@ pub struct FlowModel<N> {
     config: FlowConfig,
     /// Where it draws latents, what makes pictures of them.
     autoencoder: Option<Autoencoder>,
-    text: TextConditioner,
+    reading: Reading,
     info: ModelInfo,
     device: Device,
 }
@@ -51,14 +63,14 @@ impl<N: VelocityField> FlowModel<N> {
         network: N,
         config: FlowConfig,
         autoencoder: Option<Autoencoder>,
+        reader: Reader,
         picture_shape: [usize; 3],
-        tokenizer: Arc<Tokenizer>,
     ) -> Self {
         let parameters = network.num_params() + autoencoder.as_ref().map_or(0, Module::num_params);
         let info = ModelInfo::in_memory("flow", parameters, picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let text = TextConditioner::new(network.text().clone(), tokenizer, config.text.context);
-        Self { network, config, autoencoder, text, info, device }
+        let reading = Reading::new(reader, network.text().cloned(), device.clone());
+        Self { network, config, autoencoder, reading, info, device }
     }
 
     /// From a model folder.
@@ -67,7 +79,7 @@ impl<N: VelocityField> FlowModel<N> {
     /// A configuration that cannot be, no tokenizer, or weights of another network.
     pub fn open(folder: ModelFolder, config: FlowConfig, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let tokenizer = folder.require_tokenizer()?;
+        let reader = reader(&folder, &config, device)?;
         let [channels, ..] = config.drawn_shape(folder.picture_shape)?;
         let network = N::new(&config, channels, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
@@ -78,7 +90,7 @@ impl<N: VelocityField> FlowModel<N> {
             }
             None => None,
         };
-        let mut model = Self::new(network, config, autoencoder, folder.picture_shape, tokenizer);
+        let mut model = Self::new(network, config, autoencoder, reader, folder.picture_shape);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
@@ -88,11 +100,19 @@ impl<N: VelocityField> FlowModel<N> {
         let condition = match condition.main() {
             Some(_) => condition,
             None => {
-                nothing = self.text.nothing(x_t.dims()[0])?;
+                nothing = self.reading.nothing(x_t.dims()[0])?;
                 &nothing
             }
         };
         let text = condition.main().ok_or_else(ModelError::without_text)?;
+        let (found, wanted) = ([text.sequence.dims()[2], text.pooled.dims()[1]], self.config.told_width());
+        if found != [wanted; 2] {
+            return Err(ModelError::Request {
+                option: "condition",
+                value: format!("{} numbers a word and {} in all", found[0], found[1]),
+                rule: format!("this model is told {wanted} of each; make it with this model's conditioner"),
+            });
+        }
         Ok(self.network.forward(x_t, moment, text))
     }
 }
@@ -103,7 +123,7 @@ impl<N: VelocityField> Model for FlowModel<N> {
     }
 
     fn conditioner(&self) -> Option<&dyn Conditioner> {
-        Some(&self.text)
+        Some(&self.reading)
     }
 
     fn generate(&self) -> Option<&dyn Generate> {
@@ -158,7 +178,7 @@ impl<N: VelocityField> Denoise for FlowModel<N> {
     }
 
     fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {
-        self.text.nothing(batch)
+        self.reading.nothing(batch)
     }
 
     fn device(&self) -> Device {

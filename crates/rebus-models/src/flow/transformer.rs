@@ -16,7 +16,7 @@ const SLOWEST: f64 = 100.0;
 /// The network.
 #[derive(Module, Debug)]
 pub struct FlowTransformer {
-    text: TextEncoder,
+    text: Option<TextEncoder>,
     time: TimeEmbedding,
     length: Option<TimeEmbedding>,
     pooled: Linear,
@@ -77,12 +77,12 @@ impl VelocityField for FlowTransformer {
             after_words: (!is_last).then(|| After::new(width, condition_width, init)),
         };
         Self {
-            text: TextEncoder::new(&config.text, init),
+            text: config.encoder.is_none().then(|| TextEncoder::new(&config.text, init)),
             time: TimeEmbedding::new(32, condition_width, init),
             length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
-            pooled: Linear::new(config.text.width, condition_width, init),
+            pooled: Linear::new(config.told_width(), condition_width, init),
             patches: Linear::new(pixels, width, init),
-            words: Linear::new(config.text.width, width, init),
+            words: Linear::new(config.told_width(), width, init),
             blocks: (1..=blocks).map(|number| block(number == blocks, init)).collect(),
             modulation: Linear::zeroed(condition_width, 2 * width, init),
             output: Linear::zeroed(width, pixels, init),
@@ -91,8 +91,8 @@ impl VelocityField for FlowTransformer {
         }
     }
 
-    fn text(&self) -> &TextEncoder {
-        &self.text
+    fn text(&self) -> Option<&TextEncoder> {
+        self.text.as_ref()
     }
 
     fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4> {

@@ -14,7 +14,7 @@ use crate::{Embedding, text::TextEncoder};
 /// The network.
 #[derive(Module, Debug)]
 pub struct FlowUNet {
-    text: TextEncoder,
+    text: Option<TextEncoder>,
     time: TimeEmbedding,
     length: Option<TimeEmbedding>,
     pooled: Linear,
@@ -48,14 +48,14 @@ impl VelocityField for FlowUNet {
                 .collect(),
             attention: (level >= config.attention_from).then(|| {
                 let heads = widths[level] / config.head_width;
-                TransformerBlock::new(widths[level], heads, Some(config.text.width), 2, init)
+                TransformerBlock::new(widths[level], heads, Some(config.told_width()), 2, init)
             }),
         };
         Self {
-            text: TextEncoder::new(&config.text, init),
+            text: config.encoder.is_none().then(|| TextEncoder::new(&config.text, init)),
             time: TimeEmbedding::new(32, condition_width, init),
             length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
-            pooled: Linear::new(config.text.width, condition_width, init),
+            pooled: Linear::new(config.told_width(), condition_width, init),
             input: Conv2d::new([pixels, widths[0]], 3, init),
             down: (0..widths.len())
                 .map(|level| stage(level, level.checked_sub(1).map(|above| widths[above]), init))
@@ -70,8 +70,8 @@ impl VelocityField for FlowUNet {
         }
     }
 
-    fn text(&self) -> &TextEncoder {
-        &self.text
+    fn text(&self) -> Option<&TextEncoder> {
+        self.text.as_ref()
     }
 
     fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4> {

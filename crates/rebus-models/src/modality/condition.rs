@@ -1,6 +1,6 @@
 //! What a model is conditioned on, whatever modality it came from.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 use indexmap::IndexMap;
 
 /// Data of one modality, encoded.
@@ -19,6 +19,36 @@ impl Embedding {
     /// From its parts.
     pub fn new(sequence: Tensor<3>, mask: Tensor<2, Bool>, pooled: Tensor<2>) -> Self {
         Self { sequence, mask, pooled }
+    }
+
+    /// `length` entries from `start` on.
+    pub fn narrow(&self, start: usize, length: usize) -> Self {
+        Self {
+            sequence: self.sequence.clone().narrow(0, start, length),
+            mask: self.mask.clone().narrow(0, start, length),
+            pooled: self.pooled.clone().narrow(0, start, length),
+        }
+    }
+
+    /// Both, one after the other along the batch.
+    pub fn then(&self, other: &Self) -> Self {
+        Self {
+            sequence: Tensor::cat(vec![self.sequence.clone(), other.sequence.clone()], 0),
+            mask: Tensor::cat(vec![self.mask.clone(), other.mask.clone()], 0),
+            pooled: Tensor::cat(vec![self.pooled.clone(), other.pooled.clone()], 0),
+        }
+    }
+
+    /// The same on a device that differentiates, or on one that does not; no gradient goes back.
+    pub fn on(&self, device: &Device) -> Self {
+        match device.is_autodiff() && !self.pooled.device().is_autodiff() {
+            true => Self {
+                sequence: Tensor::from_inner(self.sequence.clone()),
+                mask: Tensor::from_data(self.mask.to_data(), device),
+                pooled: Tensor::from_inner(self.pooled.clone()),
+            },
+            false => self.clone(),
+        }
     }
 }
 
@@ -50,12 +80,7 @@ impl Condition {
         let mut joined = Self::default();
         for (name, a) in &self.embeddings {
             let Some(b) = other.embeddings.get(name) else { continue };
-            let embedding = Embedding {
-                sequence: Tensor::cat(vec![a.sequence.clone(), b.sequence.clone()], 0),
-                mask: Tensor::cat(vec![a.mask.clone(), b.mask.clone()], 0),
-                pooled: Tensor::cat(vec![a.pooled.clone(), b.pooled.clone()], 0),
-            };
-            joined.embeddings.insert(name.clone(), embedding);
+            joined.embeddings.insert(name.clone(), a.then(b));
         }
         for (name, a) in &self.vectors {
             if let Some(b) = other.vectors.get(name) {
@@ -107,16 +132,18 @@ impl Condition {
         between.unwrap_or_default()
     }
 
+    /// With another entry in the place of one.
+    pub fn with_entry(&self, entry: usize, other: &Self) -> Self {
+        let count = self.main().map_or(0, |main| main.pooled.dims()[0]);
+        let before = (entry > 0).then(|| self.narrow(0, entry));
+        let after = (entry + 1 < count).then(|| self.narrow(entry + 1, count - entry - 1));
+        let with = before.map_or_else(|| other.clone(), |before| before.then(other));
+        after.iter().fold(with, |with, after| with.then(after))
+    }
+
     /// `length` entries from `start` on.
     pub fn narrow(&self, start: usize, length: usize) -> Self {
-        let embeddings = self.embeddings.iter().map(|(name, all)| {
-            let part = Embedding {
-                sequence: all.sequence.clone().narrow(0, start, length),
-                mask: all.mask.clone().narrow(0, start, length),
-                pooled: all.pooled.clone().narrow(0, start, length),
-            };
-            (name.clone(), part)
-        });
+        let embeddings = self.embeddings.iter().map(|(name, all)| (name.clone(), all.narrow(start, length)));
         let vectors =
             self.vectors.iter().map(|(name, all)| (name.clone(), all.clone().narrow(0, start, length)));
         let spatial =

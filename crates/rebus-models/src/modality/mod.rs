@@ -4,6 +4,8 @@ mod condition;
 mod picture;
 mod text;
 
+use rebus_data::Pictures;
+
 pub use condition::{Condition, Embedding};
 pub use picture::{from_tensor, to_tensor};
 pub use text::{Length, TextTokens, tokenize};
@@ -14,4 +16,7 @@ pub use text::{Length, TextTokens, tokenize};
 pub enum Input {
     /// Words; the empty text is no condition at all.
     Text(String),
+    /// A picture like which it is to be: one, in the shape that [`Conditioner::picture_shape`](crate::Conditioner::picture_shape)
+    /// says.
+    Picture(Pictures),
 }

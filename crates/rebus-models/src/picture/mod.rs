@@ -27,6 +27,13 @@ pub(crate) fn apart(tower: &PictureTower, a: Tensor<4>, b: Tensor<4>) -> Tensor<
     sum.map_or_else(|| Tensor::zeros([0], &Device::default()), |sum| sum / levels)
 }
 
+/// How many times smaller pictures of a height and width may be made, so that things in them have the size of those in pictures
+/// that a tower learned from; 1 where they are no larger, or no whole number of times.
+pub(crate) fn smaller_by(size: [usize; 2], own: [usize; 2]) -> usize {
+    let larger = (size[0] / own[0].max(1)).min(size[1] / own[1].max(1)).max(1);
+    (1..=larger).rev().find(|factor| size.iter().all(|side| side.is_multiple_of(*factor))).unwrap_or(1)
+}
+
 /// Each place's channels as a vector of length 1.
 pub(crate) fn unit(x: Tensor<4>) -> Tensor<4> {
     let length = x.clone().square().sum_dim(1).sqrt() + 1e-10; // [b, 1, h, w]

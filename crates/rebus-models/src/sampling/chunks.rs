@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use rebus_data::Pictures;
 
-use crate::{Condition, ModelError, Observer, modality};
+use crate::{Condition, Input, ModelError, Observer, modality};
 
 /// Entries of a computation: few, since a picture that is asked for alone costs as much as so many, and since on the
 /// CPU a picture costs the same among two as among sixteen.
@@ -74,17 +74,17 @@ pub fn in_one_step(
     Ok(pictures)
 }
 
-/// A condition with an entry for each text: `encode` is given [`CHUNK`] texts at a time.
+/// A condition with an entry for each input: `encode` is given [`CHUNK`] of them at a time.
 ///
 /// # Errors
 /// Those of `encode`.
 pub fn condition_in_chunks(
-    texts: &[String],
-    encode: impl Fn(&[String]) -> Result<Condition, ModelError>,
+    inputs: &[Input],
+    encode: impl Fn(&[Input]) -> Result<Condition, ModelError>,
 ) -> Result<Condition, ModelError> {
     let mut all: Option<Condition> = None;
-    for chunk in chunks(texts.len()) {
-        let part = encode(&chunk.of(texts))?.narrow(0, chunk.length);
+    for chunk in chunks(inputs.len()) {
+        let part = encode(&chunk.of(inputs))?.narrow(0, chunk.length);
         all = Some(match all {
             Some(before) => before.then(&part),
             None => part,

@@ -28,5 +28,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(VaeObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
+    any_encoder: false,
     reads_captions: |_| true,
 };

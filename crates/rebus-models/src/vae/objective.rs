@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use rebus_data::{Batch, Tokenizer, random::uniform};
+use rebus_data::{Batch, Tokenizer};
 use rebus_nn::{
     Init, kernels,
     optim::{Learner, Snapshot},
@@ -13,7 +13,7 @@ use rebus_nn::{
 use super::{Gaussian, VaeConfig, VaeModel, VaeNetwork, VaeObjectiveConfig, gaussian::summed};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, objective::scalar,
-    registry::section,
+    reader, registry::section,
 };
 
 /// A latent whose posterior mean varies by more than this over pictures is in use (Burda et al. 2016, section 2).
@@ -98,14 +98,8 @@ impl VaeObjective {
         device: &Device,
     ) -> Result<VaeExample, ModelError> {
         let pictures = modality::to_tensor(batch.pictures("image")?, device);
-        let mut captions = batch.texts("text")?.to_vec();
-        if learning {
-            for (sample, caption) in captions.iter_mut().enumerate() {
-                if uniform(&mut key.stream(Purpose::Caption, sample)) < self.objective.caption_dropout {
-                    caption.clear();
-                }
-            }
-        }
+        let dropout = if learning { self.objective.caption_dropout } else { 0.0 };
+        let captions = reader::captions(batch, key, dropout)?;
         let captions = modality::tokenize(
             &self.tokenizer,
             &captions,

@@ -16,14 +16,14 @@ use super::{VaeConfig, VaeNetwork};
 use crate::{
     Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Model, ModelError,
     ModelFolder, ModelInfo, Observer, Reconstruct, Vectors, capability::reconstruct, modality,
-    registry::section, sampling, text::TextConditioner,
+    reader::Reading, registry::section, sampling,
 };
 
 /// A variational autoencoder that draws and reconstructs.
 pub struct VaeModel {
     network: VaeNetwork,
     config: VaeConfig,
-    text: TextConditioner,
+    text: Reading,
     info: ModelInfo,
     device: Device,
 }
@@ -38,7 +38,7 @@ impl VaeModel {
     ) -> Self {
         let info = ModelInfo::in_memory(super::FAMILY.name, network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let text = TextConditioner::new(network.text.clone(), tokenizer, config.text.context);
+        let text = Reading::own(network.text.clone(), tokenizer, config.text.context);
         Self { network, config, text, info, device }
     }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     compute::Compute,
     failure::Failure,
+    picture::read_picture,
     progress,
     say::{out, tell},
 };
@@ -21,6 +22,10 @@ use super::{
 pub(crate) struct Args {
     /// What to draw, a picture each; "" for whatever the model likes.
     prompts: Vec<String>,
+    /// A picture like which to draw, after the prompts, for a model that was trained with `[condition] encoder`; may be given
+    /// several times.
+    #[arg(long, value_name = "FILE")]
+    image: Vec<PathBuf>,
     /// A file with a prompt a line, after the others.
     #[arg(long = "prompts", value_name = "FILE")]
     prompts_file: Option<PathBuf>,
@@ -80,8 +85,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         prompts.extend(fs::read_to_string(file)?.lines().map(str::to_string).filter(|line| !line.is_empty()));
     }
     let seed = args.seed.unwrap_or_else(fresh_seed);
+    let images = args.image.iter().map(|file| {
+        let name = file.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok((name, read_picture(file)?))
+    });
     let task = GenerateTask {
         prompts,
+        images: images.collect::<Result<_, Failure>>()?,
         negative_prompt: args.negative_prompt.clone(),
         count: args.count as usize,
         seed,
@@ -92,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         height: args.height,
         width: args.width,
     };
-    let output = Output::resolve(&args.output, task.prompts.len() * task.count)?;
+    let output = Output::resolve(&args.output, (task.prompts.len() + task.images.len()) * task.count)?;
     args.sheet.as_deref().map(sheet_file).transpose()?;
     let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {

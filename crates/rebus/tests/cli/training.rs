@@ -79,6 +79,37 @@ fn a_student_of_the_model_that_ships_draws_in_few_steps() {
 }
 
 #[test]
+fn a_flow_that_an_encoder_reads_for_is_shown_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let emoji = emoji();
+    let shipped = ["--set", "train.steps=2", "--set", "condition.encoder=shipped"];
+    done(folder.path(), &say(&train("run", &shipped)));
+    let run = fs::read_to_string(folder.path().join("run/run.toml")).unwrap();
+    assert!(run.contains("[run.needs.condition]") && run.contains("[condition]"), "{run}");
+    let mut pictures = fs::read_dir(&emoji).unwrap().map(|entry| entry.unwrap().path());
+    let picture = pictures.find(|path| path.extension().is_some_and(|end| end == "png")).unwrap();
+    let image = ["--image", picture.to_str().unwrap()];
+    let drawing = ["generate", "sun", "--steps", "2", "--seed", "1", "-o", "drawn", "--model", "run/model"];
+    let said = done(folder.path(), &[&drawing[..], &image].concat());
+    assert_eq!(said.lines().count(), 2, "{said}");
+    let name = picture.file_stem().unwrap().to_str().unwrap();
+    assert!(said.contains(name), "{said}");
+    done(folder.path(), &["train", "--run", "run", "--resume", "--set", "train.steps=3"]);
+
+    let (code, said) = failed(folder.path(), &[&["generate", "--steps", "1"][..], &image].concat());
+    assert!(code == 2 && said.contains("this model reads words alone"), "{code} {said}");
+    let (code, said) =
+        failed(folder.path(), &say(&train("other", &["--set", "condition.encoder=runs/none"])));
+    assert!(
+        code == 2 && said.contains("needs a model `condition`, and there is none at runs/none"),
+        "{said}"
+    );
+    let gan = ["train", "emoji-gan", "--data", emoji.to_str().unwrap(), "--set", "condition.encoder=shipped"];
+    let (code, said) = failed(folder.path(), &gan);
+    assert!(code == 2 && said.contains("the family `gan-modern` reads captions by itself"), "{code} {said}");
+}
+
+#[test]
 fn half_the_steps_and_the_other_half_are_all_the_steps() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

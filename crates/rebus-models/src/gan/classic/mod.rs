@@ -23,5 +23,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(ClassicObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
+    any_encoder: false,
     reads_captions: |_| false,
 };

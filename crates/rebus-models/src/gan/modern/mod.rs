@@ -26,5 +26,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(ModernObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
+    any_encoder: false,
     reads_captions: |_| true,
 };

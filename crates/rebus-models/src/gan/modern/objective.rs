@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use rebus_data::{Batch, Tokenizer, random::uniform};
+use rebus_data::{Batch, Tokenizer};
 use rebus_nn::{
     Init,
     optim::{Learner, Snapshot},
@@ -22,6 +22,7 @@ use crate::{
     gan::augment::Augmentation,
     modality::{self, TextTokens},
     objective::scalar,
+    reader,
     registry::section,
 };
 
@@ -90,16 +91,8 @@ impl ModernObjective {
 
     /// A batch's captions, some left out when learning.
     fn captions(&self, batch: &Batch, place: Place<'_>, learning: bool) -> Result<Vec<String>, ModelError> {
-        let mut captions = batch.texts("text")?.to_vec();
-        if learning {
-            let key = place.key(Part::JudgeReal);
-            for (sample, caption) in captions.iter_mut().enumerate() {
-                if uniform(&mut key.stream(Purpose::Caption, sample)) < self.objective.caption_dropout {
-                    caption.clear();
-                }
-            }
-        }
-        Ok(captions)
+        let dropout = if learning { self.objective.caption_dropout } else { 0.0 };
+        reader::captions(batch, place.key(Part::JudgeReal), dropout)
     }
 
     fn tokens(

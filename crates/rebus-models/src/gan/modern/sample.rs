@@ -12,14 +12,14 @@ use rebus_nn::{
 use super::{Generator, ModernConfig};
 use crate::{
     Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder, ModelInfo,
-    Observer, registry::section, sampling, text::TextConditioner,
+    Observer, reader::Reading, registry::section, sampling,
 };
 
 /// A generator with captions that draws.
 pub struct ModernModel {
     generator: Generator,
     config: ModernConfig,
-    text: TextConditioner,
+    text: Reading,
     info: ModelInfo,
     device: Device,
 }
@@ -34,7 +34,7 @@ impl ModernModel {
     ) -> Self {
         let info = ModelInfo::in_memory(super::FAMILY.name, generator.num_params(), picture_shape);
         let device = generator.devices().into_iter().next().unwrap_or_default();
-        let text = TextConditioner::new(generator.text.clone(), tokenizer, config.text.context);
+        let text = Reading::own(generator.text.clone(), tokenizer, config.text.context);
         Self { generator, config, text, info, device }
     }
 

@@ -1,0 +1,95 @@
+//! Inputs of a person as conditions, by what reads for a family.
+
+use burn::{module::Module, tensor::Device};
+use rebus_data::{Pictures, Tokenizer};
+
+use super::{Reader, Said};
+use crate::{
+    Condition, Conditioner, Embedding, Input, ModelError,
+    modality::{self, Length},
+    sampling,
+    text::TextEncoder,
+};
+
+/// Reads the prompts of a model whose condition is one text or one picture.
+pub struct Reading {
+    reader: Reader,
+    /// The text encoder of the model's network, where it has one.
+    own: Option<TextEncoder>,
+    device: Device,
+}
+
+impl Reading {
+    /// `own` is the network's text encoder, where it has one; `device` is where the network is.
+    pub fn new(reader: Reader, own: Option<TextEncoder>, device: Device) -> Self {
+        Self { reader, own, device }
+    }
+
+    /// With a text encoder of the network's own, that has places for `context` tokens.
+    pub fn own(encoder: TextEncoder, tokenizer: std::sync::Arc<Tokenizer>, context: usize) -> Self {
+        let device = encoder.devices().into_iter().next().unwrap_or_default();
+        Self::new(Reader::Own { tokenizer, context }, Some(encoder), device)
+    }
+
+    /// The unconditional embedding, `batch` times.
+    ///
+    /// # Errors
+    /// The tokenizer cannot read the empty text.
+    pub fn nothing(&self, batch: usize) -> Result<Condition, ModelError> {
+        self.condition(&vec![Input::Text(String::new()); batch])
+    }
+
+    fn texts(&self, texts: &[String]) -> Result<Embedding, ModelError> {
+        let length = Length::Exactly(self.reader.context());
+        self.reader.texts(texts, length, None, &self.device)?.embed(self.own.as_ref())
+    }
+
+    fn picture(&self, picture: &Pictures) -> Result<Embedding, ModelError> {
+        let frozen = self.reader.frozen().ok_or_else(ModelError::reads_no_pictures)?;
+        if picture.shape[1..] != frozen.config().picture_shape {
+            let [_, channels, height, width] = picture.shape;
+            let [wanted, tall, wide] = frozen.config().picture_shape;
+            return Err(ModelError::Request {
+                option: "image",
+                value: format!("{width}x{height} with {channels} channels"),
+                rule: format!("this model looks at pictures of {wide}x{tall} with {wanted} channels"),
+            });
+        }
+        let shown = modality::to_tensor(picture, frozen.device());
+        Said::Known(frozen.pictures(shown, self.reader.context()).on(&self.device)).embed(None)
+    }
+}
+
+impl Conditioner for Reading {
+    /// One entry an input, the same to the bit whatever the others say.
+    fn condition(&self, inputs: &[Input]) -> Result<Condition, ModelError> {
+        sampling::condition_in_chunks(inputs, |inputs| {
+            let texts: Vec<String> = inputs
+                .iter()
+                .map(|input| match input {
+                    Input::Text(text) => text.clone(),
+                    Input::Picture(_) => String::new(),
+                })
+                .collect();
+            let mut all = Condition::of("text", self.texts(&texts)?);
+            for (entry, input) in inputs.iter().enumerate() {
+                if let Input::Picture(picture) = input {
+                    // Two of it, as computations have: one alone might be summed otherwise.
+                    let shape = [2, picture.shape[1], picture.shape[2], picture.shape[3]];
+                    let twice = Pictures { shape, data: picture.data.repeat(2) };
+                    let seen = Condition::of("text", self.picture(&twice)?).narrow(0, 1);
+                    all = all.with_entry(entry, &seen);
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    fn truncation(&self, text: &str) -> Result<Option<String>, ModelError> {
+        Ok(self.reader.tokenizer().truncation(text, self.reader.context())?)
+    }
+
+    fn picture_shape(&self) -> Option<[usize; 3]> {
+        self.reader.frozen().map(|frozen| frozen.config().picture_shape)
+    }
+}

@@ -1,0 +1,131 @@
+//! An encoder of words and pictures that has learned before, and whose embeddings condition another family.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rebus_data::Tokenizer;
+use rebus_nn::{Init, named::NamedTensors, resample};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Embedding, ModelError, ModelFolder,
+    dual::{self, DualConfig, DualNetwork},
+    modality::TextTokens,
+    picture::smaller_by,
+    registry::section,
+};
+
+/// What stands before the names of its weights in the folder of the family that it conditions.
+const PREFIX: &str = "encoder.";
+
+/// The sizes of a [`Frozen`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenConfig {
+    /// Its towers.
+    pub towers: DualConfig,
+    /// `[channel, height, width]` of the pictures that it learned from.
+    pub picture_shape: [usize; 3],
+}
+
+/// The encoder, on a device that does not differentiate.
+pub struct Frozen {
+    network: DualNetwork,
+    config: FrozenConfig,
+    tokenizer: Arc<Tokenizer>,
+    weights: NamedTensors,
+    device: Device,
+}
+
+impl Frozen {
+    /// Of a folder of family `dual`, to condition pictures of a shape.
+    ///
+    /// # Errors
+    /// Another family, other channels, weights that do not fit.
+    pub fn open(
+        folder: &ModelFolder,
+        picture_shape: [usize; 3],
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        dual::check(folder)?;
+        let towers: DualConfig = section(&folder.config, "config", &folder.family)?;
+        let config = FrozenConfig { towers, picture_shape: folder.picture_shape };
+        if folder.picture_shape[0] != picture_shape[0] {
+            return Err(ModelError::Config {
+                field: "data.channels",
+                value: picture_shape[0].to_string(),
+                rule: format!("the encoder of [condition] looks at pictures of {}", folder.picture_shape[0]),
+            });
+        }
+        Self::behind("network.", folder, config, device)
+    }
+
+    /// Of the folder of a model that it conditions.
+    ///
+    /// # Errors
+    /// No tokenizer, or weights that do not fit.
+    pub fn within(folder: &ModelFolder, config: &FrozenConfig, device: &Device) -> Result<Self, ModelError> {
+        Self::behind(PREFIX, folder, config.clone(), device)
+    }
+
+    fn behind(
+        prefix: &str,
+        folder: &ModelFolder,
+        config: FrozenConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let [channels, height, width] = config.picture_shape;
+        config.towers.validate()?;
+        config.towers.picture.validate_size(height, width)?;
+        let network = DualNetwork::new(&config.towers, channels, &mut Init::empty(device));
+        let own = |(name, data): (&String, &TensorData)| {
+            Some((format!("{PREFIX}{}", name.strip_prefix(prefix)?), data.clone()))
+        };
+        Ok(Self {
+            network: folder.fill(network, prefix)?,
+            tokenizer: folder.require_tokenizer()?,
+            weights: folder.weights.iter().filter_map(own).collect(),
+            config,
+            device: device.clone(),
+        })
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &FrozenConfig {
+        &self.config
+    }
+
+    /// Its weights, by their names in the folder of the family that it conditions.
+    pub fn weights(&self) -> &NamedTensors {
+        &self.weights
+    }
+
+    /// Words to its tokens.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// The most tokens of a text.
+    pub fn context(&self) -> usize {
+        self.config.towers.text.context
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Each word, and all of the text: `[batch, length, width]` and `[batch, width]`.
+    pub fn texts(&self, tokens: TextTokens) -> Embedding {
+        self.network.read(tokens)
+    }
+
+    /// Pictures `[batch, channel, height, width]` of any size that its tower takes, as texts of one word, which is the picture's
+    /// place in the space of both, filled up to `length`.
+    pub fn pictures(&self, pictures: Tensor<4>, length: usize) -> Embedding {
+        let [_, _, height, width] = pictures.dims();
+        let [_, tall, wide] = self.config.picture_shape;
+        let factor = smaller_by([height, width], [tall, wide]);
+        self.network.look(resample::downsample_mean(pictures, factor), length)
+    }
+}
