@@ -47,6 +47,8 @@ def with_torch():
 with_torch()
 sys.path.insert(0, str(GOLDEN))
 
+import autoencoder  # noqa: E402
+import dual  # noqa: E402
 import flow  # noqa: E402
 import flow_transformer  # noqa: E402
 import gan_classic  # noqa: E402
@@ -253,6 +255,11 @@ def changed(x):
     return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 
+@torch.no_grad()
+def without_graph(draw):
+    return draw()
+
+
 def in_layout(weights, layout):
     """Kernels in a memory layout, from their making on."""
     make = weights.weight
@@ -268,8 +275,16 @@ def in_layout(weights, layout):
     return weights
 
 
-def flow_step(layout, wrap, network=flow.network):
+def sizes_of_flow(family):
+    """Those of Rebus; the network."""
     flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
+    flow_transformer.WIDTH, flow_transformer.BLOCKS, flow_transformer.HEAD_WIDTH = 192, 4, 32
+    flow_transformer.CONDITION = 192
+    return flow_transformer.network if family == "flow-transformer" else flow.network
+
+
+def flow_step(layout, wrap, family="flow"):
+    network = sizes_of_flow(family)
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
 
     def loss():
@@ -282,14 +297,16 @@ def flow_step(layout, wrap, network=flow.network):
 
 
 def flow_transformer_step(layout, wrap):
-    flow_transformer.WIDTH, flow_transformer.BLOCKS, flow_transformer.HEAD_WIDTH = 192, 4, 32
-    flow_transformer.CONDITION = 192
-    return flow_step(layout, wrap, flow_transformer.network)
+    return flow_step(layout, wrap, "flow-transformer")
+
+
+def sizes_of_vae():
+    flow.GROUPS, vae.WIDTHS, vae.CONDITION, vae.LATENT = 8, [48, 96, 160, 224], 192, 16
+    vae.PRIOR_BLOCKS, vae.PRIOR_HEADS = 2, 6
 
 
 def vae_step(layout, wrap):
-    flow.GROUPS, vae.WIDTHS, vae.CONDITION, vae.LATENT = 8, [48, 96, 160, 224], 192, 16
-    vae.PRIOR_BLOCKS, vae.PRIOR_HEADS = 2, 6
+    sizes_of_vae()
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
 
     def loss():
@@ -307,14 +324,13 @@ def transformer_step(_layout, wrap):
     return train(g, "", lambda: text_encoder(g, "", ids, mask, **sizes)[0].square().mean(), (0.9, 0.99), wrap)
 
 
-@torch.no_grad()
-def without_graph(draw):
-    return draw()
+def sizes_of_gan_modern():
+    gan_modern.TEXT, gan_modern.NOISE, gan_modern.STYLE = TEXT, 64, 256
+    gan_modern.WIDTHS, gan_modern.BLOCKS, gan_modern.SIDE = [256, 160, 80, 40], 1, SIDE
 
 
 def gan_modern_step(layout, wrap):
-    gan_modern.TEXT, gan_modern.NOISE, gan_modern.STYLE = TEXT, 64, 256
-    gan_modern.WIDTHS, gan_modern.BLOCKS, gan_modern.SIDE = [256, 160, 80, 40], 1, SIDE
+    sizes_of_gan_modern()
     g, (ids, mask) = in_layout(Weights(0), layout), tokens()
     draw = lambda: gan_modern.generator(g, torch.randn(BATCH, 64), ids, mask)
     mismatched, penalty = torch.ones(BATCH, 1), True
@@ -350,8 +366,12 @@ def gan_modern_step(layout, wrap):
     return steps
 
 
-def gan_classic_step(layout, wrap):
+def sizes_of_gan_classic():
     gan_classic.HIDDEN, gan_classic.CHANNELS, gan_classic.NOISE = [128, 1024, 1024], 512, 100
+
+
+def gan_classic_step(layout, wrap):
+    sizes_of_gan_classic()
     g = in_layout(Weights(0), layout)
     averages = gan_classic.Averages()
     draw = lambda: gan_classic.generator(g, torch.randn(BATCH, 100), SIDE, averages, True)
@@ -363,6 +383,67 @@ def gan_classic_step(layout, wrap):
     first = train(g, "discriminator.", judged, (0.5, 0.999), wrap)
     second = train(g, "generator.", lambda: F.softplus(-judge(draw())).mean(), (0.5, 0.999), wrap)
     return lambda: (first(), second())
+
+
+def autoencoder_step(layout, wrap):
+    autoencoder.WIDTHS, autoencoder.BLOCKS, autoencoder.LATENT = [64, 128], 2, 4
+    dual.GROUPS, autoencoder.DISCRIMINATOR = 8, [32, 64, 128]
+    g = in_layout(Weights(0), layout)
+
+    def rebuilt(shown):
+        mean, log_variance = autoencoder.posterior(g, shown)
+        said = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        return autoencoder.draw(g, said), (log_variance.exp() + mean**2 - 1 - log_variance) / 2
+
+    def drawn():
+        shown = pictures(layout)
+        back, divergence = rebuilt(shown)
+        loss = (back - shown).abs().mean() + 1e-3 * divergence.sum() / shown.numel()
+        return loss - 0.02 * autoencoder.discriminator(g, back).mean()
+
+    def judged():
+        shown = pictures(layout)
+        back = without_graph(lambda: rebuilt(shown)[0])
+        real, fake = autoencoder.discriminator(g, shown), autoencoder.discriminator(g, back)
+        return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+    first = train(g, "network.", drawn, (0.9, 0.99), wrap)
+    second = train(g, "discriminator.", judged, (0.9, 0.99), wrap)
+    return lambda: (first(), second())
+
+
+def drawing(row):
+    """Eight pictures by one step of a family."""
+    mask = lambda count: torch.arange(TEXT["context"])[None].expand(count, -1) < 5
+    told = lambda count: (torch.randint(0, TEXT["vocabulary"], (count, TEXT["context"])), mask(count))
+
+    def build(layout, wrap):
+        g, family = in_layout(Weights(0), layout), row.removesuffix(" drawing")
+        noise = lambda *shape: torch.randn(8, *shape).contiguous(memory_format=layout if len(shape) == 3 else torch.contiguous_format)
+        if family.startswith("flow"):
+            network = sizes_of_flow(family)
+            text = without_graph(lambda: text_encoder(g, "text.", *told(16), **TEXT))
+
+            def work():
+                x = noise(3, SIDE, SIDE)
+                one, other = network(g, torch.cat([x, x]), torch.ones(16), text).chunk(2)
+                return x - (other + 3 * (one - other))
+        elif family == "vae":
+            sizes_of_vae()
+            text = without_graph(lambda: text_encoder(g, "text.", *told(8), **TEXT))
+            work = lambda: vae.drawn(g, noise(16, 4, 4), text, 4)
+        elif family == "gan-modern":
+            sizes_of_gan_modern()
+            work = lambda: gan_modern.generator(g, noise(64), *told(8))
+        else:
+            sizes_of_gan_classic()
+            averages = gan_classic.Averages()
+            work = lambda: gan_classic.generator(g, noise(100), SIDE, averages, False)
+        without_graph(work)
+        work = wrap(work)
+        return lambda: without_graph(work)
+
+    return layouts(build)
 
 
 def decoding(_row):
@@ -411,7 +492,7 @@ def draw(folder):
     """Eight pictures by the same network with random weights: 20 Euler steps with guidance."""
     from PIL import Image
 
-    flow.WIDTHS, flow.HEAD_WIDTH, flow.GROUPS, flow.CONDITION = [64, 128, 160], 32, 16, 192
+    sizes_of_flow("flow")
     g = in_layout(Weights(0), torch.channels_last)
     ids = torch.randint(0, TEXT["vocabulary"], (16, TEXT["context"]))
     mask = torch.arange(TEXT["context"])[None] < torch.tensor([5] * 8 + [0] * 8)[:, None]
@@ -432,6 +513,7 @@ STEPS = {
     "flow step": flow_step,
     "flow-transformer step": flow_transformer_step,
     "vae step": vae_step,
+    "autoencoder step": autoencoder_step,
     "gan-modern step": gan_modern_step,
     "gan-classic step": gan_classic_step,
 }
@@ -449,6 +531,8 @@ def torch_row(row):
         return convolution(row)
     if row in STEPS:
         return layouts(STEPS[row])
+    if row.endswith("drawing"):
+        return drawing(row)
     return decoding(row) if row == "decode" else operation(row)
 
 

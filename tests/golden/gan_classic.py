@@ -16,7 +16,7 @@ class Averages(dict):
         if name not in self:
             mean = g.weight(f"{name}.running_mean", width, scale=0.3).requires_grad_(False)
             if f"{name}.running_variance" not in g.weights:
-                g.weights[f"{name}.running_variance"] = 0.5 + g.uniform(width)
+                g.weights[f"{name}.running_variance"] = (0.5 + g.uniform(width)).to(g.dtype)
             self[name] = mean, g.weights[f"{name}.running_variance"]
         return self[name]
 

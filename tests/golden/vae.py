@@ -65,6 +65,15 @@ def autoencoder(g, pictures, noise, text, side):
     return prior_mean, mean, said, reconstruction, (prior_log - log_variance + shares - 1) / 2
 
 
+def drawn(g, noise, text, side):
+    """What the decoder says of a sample of the prior."""
+    sequence, mask, pooled = text
+    condition = F.silu(linear(g, "pooled", pooled, CONDITION))
+    mean, log_variance = gaussian(prior(g, condition, sequence, mask, side))
+    up = lambda x: F.interpolate(x, scale_factor=2, mode="nearest")
+    return way(g, "decoder", mean + (log_variance / 2).exp() * noise, WIDTHS[::-1], 6, condition, up)
+
+
 def charged(divergence, free):
     return divergence.flatten(2).sum(2).mean(0).clamp(min=free).sum()
 

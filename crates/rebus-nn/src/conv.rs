@@ -93,7 +93,7 @@ impl Conv2d {
         if self.convolution != Convolution::new(1, (1, 1)) || kernel != 3 {
             return self.forward(kernels::upsample_nearest(input, 2));
         }
-        kernels::conv2d_upsampled(input, weight, self.bias.as_ref().map(Param::val))
+        kernels::conv2d_upsampled_packed(input, weight, self.bias.as_ref().map(Param::val), &self.packed)
     }
 
     fn convolve(&self, input: Tensor<4>, activation: Option<Activation>) -> Tensor<4> {

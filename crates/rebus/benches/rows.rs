@@ -15,7 +15,7 @@ use std::{
 use rebus::{
     data::{self, DataConfig, Loader, LoaderPlan, Subset, Tokenizer, TokenizerConfig, config::ImageSize},
     models::{
-        Objective, ObjectiveSpec, Step,
+        GenerateRequest, Input, NoObserver, Objective, ObjectiveSpec, Step, Which,
         modality::TextTokens,
         registry,
         text::{TextConfig, TextEncoder},
@@ -44,12 +44,19 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
         rows.push((name.to_string(), operation));
     }
     rows.push(("transformer step".to_string(), |_| transformer()));
-    for name in ["flow step", "flow-transformer step", "vae step", "gan-modern step", "gan-classic step"] {
-        rows.push((name.to_string(), training));
+    for family in FAMILIES {
+        rows.push((format!("{family} step"), training));
+    }
+    for family in DRAWING {
+        rows.push((format!("{family} drawing"), drawing));
     }
     rows.push(("decode".to_string(), |_| decoding()));
     rows
 }
+
+const FAMILIES: [&str; 6] = ["flow", "flow-transformer", "vae", "autoencoder", "gan-modern", "gan-classic"];
+/// Those that draw.
+const DRAWING: [&str; 5] = ["flow", "flow-transformer", "vae", "gan-modern", "gan-classic"];
 
 const OPERATIONS: [&str; 14] = [
     "upsampled conv3x3 16x64->64@16",
@@ -335,22 +342,31 @@ fn loader(batch_size: usize) -> Loader {
     Loader::new(emoji(), &config, plan).unwrap()
 }
 
-/// A whole step of a family: batch 64 at 32x32, forward, backward, optimiser and moving average.
-fn training(name: &str) -> Row {
-    let batch = loader(64).next().unwrap().unwrap();
+/// A family at its default sizes for pictures of 32x32.
+fn objective(name: &str) -> Box<dyn Objective> {
     let mut spec = ObjectiveSpec::new([3, 32, 32], Device::flex().autodiff(), 0);
     let collection = emoji();
     let captions = data::captions(&*collection, &DataConfig::default()).unwrap();
     let tokenizer =
         Tokenizer::train(&TokenizerConfig { vocab_size: 2048, ..Default::default() }, captions).unwrap();
     spec.tokenizer = Some(Arc::new(tokenizer));
-    let (family, model) = match name.strip_suffix(" step").unwrap() {
+    let (family, model) = match name {
         "gan-classic" => ("gan-classic", serde_json::json!({ "preset": "article-upsampled" })),
         "flow-transformer" => ("flow", serde_json::json!({ "transformer": {} })),
         family => (family, serde_json::json!({})),
     };
     spec.model = model;
-    let mut objective: Box<dyn Objective> = (registry::family(family).unwrap().objective)(&spec).unwrap();
+    if family == "autoencoder" {
+        spec.objective = serde_json::json!({ "adversarial_start": 0 });
+    }
+    (registry::family(family).unwrap().objective)(&spec).unwrap()
+}
+
+/// A whole step of a family: batch 64 at 32x32, forward, backward, optimiser and moving average.
+fn training(name: &str) -> Row {
+    let batch = loader(64).next().unwrap().unwrap();
+    let family = name.strip_suffix(" step").unwrap();
+    let mut objective = objective(family);
     // One step in four of gan-modern has penalties.
     let at_once = if family == "gan-modern" { 4 } else { 1 };
     let mut number = 0;
@@ -363,6 +379,22 @@ fn training(name: &str) -> Row {
             }
         });
         together / f64::from(at_once)
+    })
+}
+
+/// Eight pictures by one step of a family that draws; of a flow it has guidance.
+fn drawing(name: &str) -> Row {
+    let model = objective(name.strip_suffix(" drawing").unwrap()).model(Which::Raw);
+    let inputs = vec![Input::Text("a red apple".to_string()); 8];
+    let mut request = GenerateRequest::default();
+    request.seeds = (0..8).collect();
+    request.condition = model.conditioner().map(|reads| reads.condition(&inputs).unwrap());
+    request.num_inference_steps = Some(1);
+    Box::new(move || {
+        timed(|| {
+            let drawn = model.generate().unwrap().generate(&request, &mut NoObserver);
+            drop(black_box(drawn.unwrap()));
+        })
     })
 }
 

@@ -125,12 +125,23 @@ pub fn conv_transpose2d(
 /// `[batch, channels_in, height, width]` with a kernel `[channels_out, channels_in, 3, 3]` to
 /// `[batch, channels_out, 2 * height, 2 * width]`, in one operation.
 pub fn conv2d_upsampled(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    conv2d_upsampled_packed(input, weight, bias, &PackedWeight::default())
+}
+
+/// As [`conv2d_upsampled`]; outside of a graph, what is made of the weight on the way is kept in `packed`.
+pub fn conv2d_upsampled_packed(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    packed: &PackedWeight,
+) -> Tensor<4> {
     let [channels_out, channels_in, rows, columns] = weight.dims();
     assert_eq!((rows, columns), (3, 3), "a kernel of 3x3");
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&weight) && channels_out.min(channels_in) >= FEW_CHANNELS {
-        return upsampled::conv2d_upsampled(input, weight, bias);
+        let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
+        return upsampled::conv2d_upsampled(input, weight, bias, (!tracked).then(|| packed.clone()));
     }
-    let _ = (channels_out, channels_in);
+    let _ = (channels_out, channels_in, packed);
     conv2d(super::upsample_nearest(input, 2), weight, bias, Convolution::new(1, (1, 1)))
 }

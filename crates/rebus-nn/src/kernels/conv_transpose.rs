@@ -4,7 +4,7 @@
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 
 use super::{
-    Convolution,
+    Convolution, PackedWeight,
     affine::{self, Affine},
     channels::sum_of_planes,
     convolution_plan::Shape,
@@ -29,27 +29,31 @@ pub(super) fn conv_transpose2d(
         stride > 0 && fits,
         "{rows}x{columns} taps at stride {stride} leave nothing of {height}x{width} pixels"
     );
-    affine::apply(Transposed(convolution), input, weight, bias)
+    affine::apply(Transposed { convolution, kept: None }, input, weight, bias)
 }
 
-/// The adjoint of this convolution.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Transposed(pub Convolution);
+/// The adjoint of a convolution.
+#[derive(Debug, Clone)]
+pub(super) struct Transposed {
+    pub convolution: Convolution,
+    /// Where what is made of the weight on the way forward is kept.
+    pub kept: Option<PackedWeight>,
+}
 
 impl Transposed {
     /// The convolution whose output is our input.
-    fn adjoint(self, input: &FlexTensor, weight: &FlexTensor) -> Shape {
-        let Convolution { stride, before, after, .. } = self.0;
+    fn adjoint(&self, input: &FlexTensor, weight: &FlexTensor) -> Shape {
+        let Convolution { stride, before, after, .. } = self.convolution;
         let [batch, _, height, width] = run::sides(input);
         let [_, channels, rows, columns] = run::sides(weight);
         let side = |side: usize, kernel: usize| (side - 1) * stride + kernel - before - after;
-        Shape::new(self.0, [batch, channels, side(height, rows), side(width, columns)], weight)
+        Shape::new(self.convolution, [batch, channels, side(height, rows), side(width, columns)], weight)
     }
 }
 
 impl Affine for Transposed {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        self.adjoint(input, weight).gradient_of_input(weight, input, bias)
+        self.adjoint(input, weight).gradient_of_input(weight, input, bias, self.kept.as_ref())
     }
 
     fn gradients(

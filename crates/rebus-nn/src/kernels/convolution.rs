@@ -4,7 +4,7 @@
 //! channels in. The way back is the same with other lists (`convolution_plan.rs`). In the gradient of the kernels rows and
 //! steps change places. Where pixels stand side by side they are columns as they are, and rows are the channels out.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
@@ -70,7 +70,7 @@ impl Affine for Direct {
     ) -> [Option<FlexTensor>; 2] {
         let shape = Shape::new(self.convolution, run::sides(input), weight);
         [
-            of_input.then(|| shape.gradient_of_input(weight, gradient, &[])),
+            of_input.then(|| shape.gradient_of_input(weight, gradient, &[], None)),
             of_weight.then(|| shape.gradient_of_weight(input, gradient)),
         ]
     }
@@ -103,9 +103,7 @@ impl Shape {
         } else {
             let panels = Panels::new(self.channels_out);
             let pack = || -> Packed { panels::pack(weight, &pass, panels) };
-            let packed = kept.map(|kept| kept.of(weight, pack));
-            let packed =
-                packed.as_ref().map_or_else(|| Cow::Owned(pack()), |packed| Cow::Borrowed(&**packed));
+            let packed = kept.map_or_else(|| Arc::new(pack()), |kept| kept.of(weight, pack));
             let passes = [(&pass, &packed[..])];
             run::filled(self.batch * self.channels_out * plane, |output| {
                 by_channels(&passes, input, panels, finish, (output, plane));
@@ -116,7 +114,13 @@ impl Shape {
     }
 
     /// With a bias, for whoever uses it as a way forward; it is empty or has a number a channel in.
-    pub fn gradient_of_input(&self, weight: &FlexTensor, gradient: &FlexTensor, bias: &[f32]) -> FlexTensor {
+    pub fn gradient_of_input(
+        &self,
+        weight: &FlexTensor,
+        gradient: &FlexTensor,
+        bias: &[f32],
+        kept: Option<&PackedWeight>,
+    ) -> FlexTensor {
         let ((passes, reached), plane) = (self.back(), self.side_in[0] * self.side_in[1]);
         let finish = Finish { bias, activation: None };
         let gradient = run::numbers(gradient);
@@ -126,7 +130,9 @@ impl Shape {
             self.by_pixels((pass, line), gradient, weight, (self.channels_in, finish))
         } else {
             let panels = Panels::new(self.channels_in);
-            let packed: Vec<Packed> = passes.iter().map(|pass| panels::pack(weight, pass, panels)).collect();
+            let pack = || passes.iter().map(|pass| panels::pack(weight, pass, panels)).collect();
+            let packed: Arc<Vec<Packed>> =
+                kept.map_or_else(|| Arc::new(pack()), |kept| kept.of(weight, pack));
             let passes: Vec<_> = passes.iter().zip(packed.iter().map(|packed| &packed[..])).collect();
             run::filled(self.batch * self.channels_in * plane, |of_input| {
                 if !reached {

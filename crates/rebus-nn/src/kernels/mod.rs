@@ -91,7 +91,9 @@ mod upsampled;
 #[cfg(feature = "cpu")]
 mod winograd;
 
-pub use conv2d::{Convolution, conv_transpose2d, conv2d, conv2d_packed, conv2d_upsampled};
+pub use conv2d::{
+    Convolution, conv_transpose2d, conv2d, conv2d_packed, conv2d_upsampled, conv2d_upsampled_packed,
+};
 pub use kept::PackedWeight;
 #[cfg(feature = "mimalloc")]
 pub use memory::keep_freed_memory;

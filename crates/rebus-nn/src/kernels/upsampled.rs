@@ -7,7 +7,7 @@ use burn::{backend::flex::FlexTensor, tensor::Tensor};
 use rayon::prelude::*;
 
 use super::{
-    Convolution,
+    Convolution, PackedWeight,
     affine::{self, Affine},
     channels::sum_of_planes,
     conv_transpose::Transposed,
@@ -15,22 +15,38 @@ use super::{
 };
 
 /// `[batch, channels_in, height, width]`, `[channels_out, channels_in, 3, 3]`, `[channels_out]`, on the processor.
-pub(super) fn conv2d_upsampled(input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+/// With `kept`, the sums of taps are kept there.
+pub(super) fn conv2d_upsampled(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    kept: Option<PackedWeight>,
+) -> Tensor<4> {
     let ([_, channels, ..], [out, channels_in, ..]) = (input.dims(), weight.dims());
     assert_eq!(channels_in, channels, "a kernel for {channels} channels");
     assert!(bias.iter().all(|bias| bias.dims() == [out]), "a bias for {out} channels");
-    affine::apply(Upsampled, input, weight, bias)
+    affine::apply(Upsampled(kept), input, weight, bias)
 }
 
 #[derive(Debug)]
-struct Upsampled;
+struct Upsampled(Option<PackedWeight>);
 
-const TRANSPOSED: Transposed =
-    Transposed(Convolution { stride: 2, before: 1, after: 1, activation: None, accurate: false });
+/// What is kept of a weight: the sums of its taps, and what is made of them in turn.
+struct Sums {
+    sums: FlexTensor,
+    packed: PackedWeight,
+}
+
+fn transposed(kept: Option<PackedWeight>) -> Transposed {
+    Transposed { convolution: Convolution::new(2, (1, 1)), kept }
+}
 
 impl Affine for Upsampled {
     fn output(&self, input: &FlexTensor, weight: &FlexTensor, bias: &[f32]) -> FlexTensor {
-        TRANSPOSED.output(input, &summed(weight), bias)
+        let Some(kept) = &self.0 else { return transposed(None).output(input, &summed(weight), bias) };
+        let Sums { sums, packed } =
+            &*kept.of(weight, || Sums { sums: summed(weight), packed: PackedWeight::default() });
+        transposed(Some(packed.clone())).output(input, sums, bias)
     }
 
     fn gradients(
@@ -40,7 +56,7 @@ impl Affine for Upsampled {
         gradient: &FlexTensor,
         wanted: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
-        let [of_input, of_sums] = TRANSPOSED.gradients(input, &summed(weight), gradient, wanted);
+        let [of_input, of_sums] = transposed(None).gradients(input, &summed(weight), gradient, wanted);
         [of_input, of_sums.map(|of_sums| shared_out(&of_sums))]
     }
 

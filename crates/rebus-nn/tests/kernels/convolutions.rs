@@ -174,6 +174,12 @@ fn a_weight_that_changes_is_packed_anew() {
             assert_eq!(kept(weight.clone(), convolution), fresh(weight.clone(), convolution));
         }
     }
+    // Of a picture of twice the size too, whose taps are summed first.
+    for weight in [weight.clone(), weight.clone(), weight.clone() * 2.0, weight.clone()] {
+        let (input, own) = (input.clone(), weight.clone());
+        let kept = kernels::conv2d_upsampled_packed(input.clone(), weight, None, &packed);
+        assert_eq!(kept.into_data(), kernels::conv2d_upsampled(input, own, None).into_data());
+    }
     let learned = weight.clone().autodiff().require_grad();
     let output = kernels::conv2d_packed(input.clone().autodiff(), learned, None, fast, &packed);
     assert_eq!(output.into_data(), fresh(weight, fast));
