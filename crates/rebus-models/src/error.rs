@@ -151,6 +151,18 @@ impl ModelError {
         }
     }
 
+    /// Numbers of a word and of all of a text, as they are and as they should be.
+    pub(crate) fn told_otherwise(found: [usize; 2], wanted: [usize; 2]) -> Self {
+        Self::Request {
+            option: "condition",
+            value: format!("{} numbers a word and {} in all", found[0], found[1]),
+            rule: format!(
+                "this model is told {} and {}; make it with this model's conditioner",
+                wanted[0], wanted[1]
+            ),
+        }
+    }
+
     pub(crate) fn without_text() -> Self {
         Self::Request {
             option: "condition",

@@ -25,8 +25,8 @@ pub struct Family {
     pub any_shape: bool,
     /// Whether captions are names of classes to it, of which `model.classes` lists all.
     pub of_classes: bool,
-    /// Whether another encoder can read for it (`[condition]`).
-    pub any_encoder: bool,
+    /// What of the recipe's needs brings the tokenizer with it, the first that is there.
+    pub tokenizer_of: &'static [&'static str],
     /// Whether it reads captions, and so needs a tokenizer.
     pub reads_captions: fn(&ObjectiveSpec) -> bool,
 }

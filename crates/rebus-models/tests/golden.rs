@@ -199,16 +199,16 @@ fn the_variational_autoencoder() {
     let network = golden.fill(VaeNetwork::new(&config, [3, 8, 8], &mut Init::empty(&golden.device)), "");
     let example = VaeExample {
         pictures: golden.tensor("pictures"),
-        captions: golden.text(),
+        said: Said::Tokens(golden.text()),
         noise: golden.tensor("noise"),
     };
-    let text = network.text.forward(golden.text());
+    let text = network.text.as_ref().unwrap().forward(golden.text());
     let condition = network.condition(&text);
     let posterior = network.posterior(example.pictures.clone(), &condition);
     golden.check("prior", network.prior(&text, &condition).mean);
     golden.check("posterior", posterior.mean.clone());
     golden.check("said", network.decode(posterior.sample(example.noise.clone()), &condition));
-    let bound = VaeBound::of(&network, &example, 0.7);
+    let bound = VaeBound::of(&network, &example, 0.7).unwrap();
     golden.check("divergence", bound.divergence);
     let loss = (bound.reconstruction + bound.charged * 0.6) / (3.0 * 64.0);
     golden.check_step("step", loss, &network, "");
@@ -338,7 +338,14 @@ fn the_classic_gan_with_upsampling() {
 fn the_modern_gan() {
     let mut golden = Golden::read("gan_modern");
     let (shape, device) = ([3, 8, 8], golden.device.clone());
-    let config = ModernConfig { noise_width: 3, style_width: 6, widths: vec![8, 6], blocks: 2, text: TEXT };
+    let config = ModernConfig {
+        noise_width: 3,
+        style_width: 6,
+        widths: vec![8, 6],
+        blocks: 2,
+        text: TEXT,
+        ..ModernConfig::default()
+    };
     config.validate(shape).unwrap();
     let settings = ModernObjectiveConfig {
         gamma: 0.3,
@@ -354,19 +361,19 @@ fn the_modern_gan() {
     let discriminator = golden.fill(modern::Discriminator::new(&config, shape, &mut init), "discriminator.");
     let (real, fake) = (golden.tensor::<4>("real"), golden.tensor::<4>("fake"));
 
-    let pooled = generator.text.forward(golden.text()).pooled;
+    let pooled = generator.text.as_ref().unwrap().forward(golden.text()).pooled;
     golden.check("drawn", generator.forward(golden.tensor("noise"), pooled));
-    let pooled = discriminator.text.forward(golden.text()).pooled;
+    let pooled = discriminator.text.as_ref().unwrap().forward(golden.text()).pooled;
     golden.check("judged", discriminator.judge(discriminator.look(real.clone()), pooled));
 
     let shown = Judged {
         real: real.clone(),
         fake,
-        text: golden.text(),
+        text: Said::Tokens(golden.text()),
         mismatched: golden.tensor("mismatched"),
         probe: Some((golden.tensor("real_probe"), golden.tensor("fake_probe"))),
     };
-    let loss = modern::discriminator_loss(&discriminator, shown, &settings);
+    let loss = modern::discriminator_loss(&discriminator, shown, &settings).unwrap();
     golden.check("pairing", loss.pairing.clone());
     golden.check("mismatch", loss.mismatch.clone().unwrap());
     golden.check("penalty", loss.penalty.clone().unwrap());
@@ -375,9 +382,9 @@ fn the_modern_gan() {
     let augmentation = (changes(&golden, "real_changes"), changes(&golden, "fake_changes"));
     golden.check("augmented", augmentation.0.apply(real.clone()));
     let (noise, again) = (golden.tensor("noise"), Some(golden.tensor("again")));
-    let task = Drawn { noise, again, text: golden.text(), real, augmentation };
+    let task = Drawn { noise, again, text: Said::Tokens(golden.text()), real, augmentation };
     let judge = discriminator.no_grad();
-    let (loss, pair) = modern::generator_loss(&generator, &judge, task, &settings);
+    let (loss, pair) = modern::generator_loss(&generator, &judge, task, &settings).unwrap();
     let pair = pair.unwrap();
     golden.check("generator", loss.clone());
     golden.check("pair", pair.clone());

@@ -69,12 +69,16 @@ const UNET: &str = r#"{ "patch": 2, "widths": [16], "blocks": 1, "groups": 4, "h
 const TRANSFORMER: &str =
     r#"{ "patch": 2, "condition_width": 32, "transformer": { "width": 16, "blocks": 1, "head_width": 8 } }"#;
 
-fn flow(encoder: &Arc<ModelFolder>, sizes: &str, side: usize) -> Box<dyn Objective> {
+fn told(name: &str, encoder: &Arc<ModelFolder>, sizes: &str, side: usize) -> Box<dyn Objective> {
     let mut spec = spec(serde_json::from_str(sizes).unwrap(), side);
     spec.tokenizer = encoder.tokenizer.clone();
     spec.needs.insert("condition".to_string(), encoder.clone());
     spec.shown_pictures = 0.5;
-    (family("flow").unwrap().objective)(&spec).unwrap()
+    (family(name).unwrap().objective)(&spec).unwrap()
+}
+
+fn flow(encoder: &Arc<ModelFolder>, sizes: &str, side: usize) -> Box<dyn Objective> {
+    told("flow", encoder, sizes, side)
 }
 
 fn draw(model: &dyn Model, inputs: &[Input]) -> Vec<f32> {
@@ -131,6 +135,30 @@ fn it_is_told_by_words_and_by_pictures_and_needs_its_folder_alone() {
 }
 
 #[test]
+fn other_families_are_told_by_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let encoder = encoder(&folder.path().join("encoder"));
+    let vae = r#"{ "widths": [8, 8], "latent_channels": 2, "condition_width": 12, "prior_blocks": 1, "prior_heads": 2 }"#;
+    let gan = r#"{ "noise_width": 8, "style_width": 16, "widths": [16, 8] }"#;
+    for (name, sizes) in [("vae", vae), ("gan-modern", gan)] {
+        let mut objective = told(name, &encoder, sizes, 8);
+        assert!(learn(&mut *objective, 8, 5).iter().all(|loss| loss.is_finite()), "{name}");
+        let step = Step { number: 5, seed: 3, learning_rate: 0.0 };
+        assert!(
+            objective.evaluate(&batch(8), &step).unwrap().values().all(|loss| loss.is_finite()),
+            "{name}"
+        );
+        let place = folder.path().join(name);
+        objective.package(Which::Raw).write(&place, Precision::Float32).unwrap();
+        let model = open(&place, &Device::flex()).unwrap();
+        let inputs = [Input::Text("shade 3".to_string()), picture(&pictures(8), 6)];
+        let drawn = draw(&*model, &inputs);
+        assert_eq!(drawn, draw(&*objective.model(Which::Raw), &inputs), "{name}");
+        assert_ne!(drawn[..64], drawn[64..], "{name}: one seed, told otherwise");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("encoder");
@@ -156,7 +184,7 @@ fn what_does_not_fit_is_named() {
         Some(model.conditioner().unwrap().condition(&[Input::Text("shade 1".into())]).unwrap());
     let message = own.generate().unwrap().generate(&request, &mut NoObserver).unwrap_err().to_string();
     assert!(
-        message.starts_with("condition = 12 numbers a word and 12 in all: this model is told 128"),
+        message.starts_with("condition = 12 numbers a word and 12 in all: this model is told 128 and 128"),
         "{message}"
     );
 

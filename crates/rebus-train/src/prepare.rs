@@ -110,9 +110,8 @@ pub(crate) fn fresh(options: &TrainOptions) -> Result<Prepared, TrainError> {
         _ => None,
     };
     let mut spec = spec(&recipe, &options.home, &options.device)?;
-    // A student has its teacher's, and who is told by an encoder that one's.
-    let need = |name: &str| spec.needs.get(name).map(AsRef::as_ref);
-    let before = model.as_ref().or(need("teacher")).or(need(CONDITION));
+    let mut needed = family(&recipe)?.tokenizer_of.iter().filter_map(|need| spec.needs.get(*need));
+    let before = model.as_ref().or_else(|| needed.next().map(AsRef::as_ref));
     let given = before.and_then(|model| model.tokenizer.clone());
     spec.tokenizer = match ((family(&recipe)?.reads_captions)(&spec), given) {
         (false, _) => None,
@@ -274,11 +273,11 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
     spec.average = recipe.average;
     spec.needs = home.models(recipe)?;
     spec.cache = home.cache.clone();
-    if !recipe.condition.is_own() && !family.any_encoder {
+    if !recipe.condition.is_own() && !family.tokenizer_of.contains(&CONDITION) {
         return Err(TrainError::Config {
             field: "condition.encoder",
             value: recipe.condition.encoder.clone(),
-            rule: format!("the family `{}` reads captions by itself: leave it `own`", family.name),
+            rule: format!("no other encoder reads for the family `{}`: leave it `own`", family.name),
         });
     }
     spec.shown_pictures = recipe.condition.pictures as f32;

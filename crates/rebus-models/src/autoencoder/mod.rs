@@ -28,6 +28,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(AutoencoderObjective::new(spec)?)),
     any_shape: true,
     of_classes: false,
-    any_encoder: false,
+    tokenizer_of: &[],
     reads_captions: |_| false,
 };

@@ -73,6 +73,11 @@ pub trait Denoise: Send + Sync {
         20
     }
 
+    /// How many steps it can take, where not any number will do.
+    fn possible_steps(&self) -> Option<&'static [usize]> {
+        None
+    }
+
     /// Which guidance scale is a good choice.
     fn default_guidance(&self) -> f32 {
         3.0

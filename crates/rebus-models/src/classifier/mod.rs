@@ -22,6 +22,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(ClassifierObjective::new(spec)?)),
     any_shape: true,
     of_classes: true,
-    any_encoder: false,
+    tokenizer_of: &[],
     reads_captions: |_| false,
 };

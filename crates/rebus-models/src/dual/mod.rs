@@ -27,6 +27,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(DualObjective::new(spec)?)),
     any_shape: true,
     of_classes: false,
-    any_encoder: false,
+    tokenizer_of: &[],
     reads_captions: |_| true,
 };

@@ -127,7 +127,7 @@ impl FlowConfig {
 
     /// Numbers of each word that the network is told, and of all of a text.
     pub fn told_width(&self) -> usize {
-        self.encoder.as_ref().map_or(self.text.width, |encoder| encoder.towers.width)
+        self.encoder.as_ref().map_or(self.text.width, FrozenConfig::width)
     }
 
     /// How many pixels a picture's side must be a multiple of.

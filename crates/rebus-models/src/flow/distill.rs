@@ -1,5 +1,6 @@
-//! How a student of a flow learns to go in one to four long steps where its teacher goes in twenty, with the teacher's guidance in
-//! it: it predicts the mean velocity over a step of a length that it is told.
+//! How a student of a flow learns to go in one, two, four or eight steps where its teacher goes in twenty, with the teacher's
+//! guidance in it: a shortcut model (Frans et al. 2024). It predicts the mean velocity over a step of a length that it is told. Of
+//! the shortest steps it learns that from its teacher, of each longer one from two of its own of half the length.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use rebus_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FlowConfig, FlowModel, Moment, VelocityField, objective::logistic_normal, sample::package};
+use super::{FlowConfig, FlowModel, Moment, VelocityField, sample::package};
 use crate::{
     Losses, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, Package, Step, Which,
     autoencoder::Latents,
@@ -29,50 +30,24 @@ use crate::{
 /// What a recipe calls the model that a student learns from.
 pub(super) const TEACHER: &str = "teacher";
 
-/// How far the finite difference of [`Method::MeanFlow`] reaches to both sides.
-const REACH: f64 = 0.005;
-/// The shortest step that [`Method::Shortcut`] puts together of two halves is one of `2^-FINEST`.
-const FINEST: usize = 4;
-
-/// What the mean velocity over a step is learned from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Two steps of half the length, by the student's own average (Frans et al. 2024, equation 5).
-    #[default]
-    Shortcut,
-    /// The velocity, and how the mean changes along it (Geng et al. 2025, equations 6 and 11), by finite differences.
-    MeanFlow,
-}
+/// Numbers of steps that a student learns to take, the fewest first.
+pub(super) const STEPS: [usize; 4] = [1, 2, 4, 8];
 
 /// Settings of a student.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillConfig {
-    /// How long steps are learned.
-    pub method: Method,
     /// The guidance of the teacher, which becomes the student's own.
     pub guidance_scale: f32,
-    /// The share of a batch that learns steps; the rest learns the teacher's velocity at a moment.
-    pub step_share: f64,
-    /// As of the flow: where moments are.
-    pub time_mean: f64,
-    /// And how far they spread.
-    pub time_deviation: f64,
+    /// The share of a batch that learns the shortest steps, from the teacher; the rest learns longer ones.
+    pub teacher_share: f64,
     /// How often a caption is left out.
     pub caption_dropout: f32,
 }
 
 impl Default for DistillConfig {
     fn default() -> Self {
-        Self {
-            method: Method::default(),
-            guidance_scale: 3.0,
-            step_share: 0.5,
-            time_mean: 0.0,
-            time_deviation: 1.0,
-            caption_dropout: 0.05,
-        }
+        Self { guidance_scale: 3.0, teacher_share: 0.5, caption_dropout: 0.05 }
     }
 }
 
@@ -85,9 +60,9 @@ impl DistillConfig {
             let rule = "it must be a number from 0 up; 1 is no guidance, 3 is a good choice";
             return wrong("objective.guidance_scale", self.guidance_scale.to_string(), rule);
         }
-        if !(0.0..1.0).contains(&self.step_share) {
-            let rule = "it must be at least 0 and below 1";
-            return wrong("objective.step_share", self.step_share.to_string(), rule);
+        if !(0.0..=1.0).contains(&self.teacher_share) || self.teacher_share == 0.0 {
+            let rule = "it must be above 0, and at most 1";
+            return wrong("objective.teacher_share", self.teacher_share.to_string(), rule);
         }
         Ok(())
     }
@@ -139,10 +114,10 @@ struct Example {
     x_t: Tensor<4>,
     /// `[batch]`
     times: Vec<f32>,
-    /// `[batch]`: 0 for those that learn the velocity of a moment, which come first.
+    /// `[batch]`; the shortest come first.
     lengths: Vec<f32>,
-    /// How many learn the velocity of a moment.
-    moments: usize,
+    /// How many learn the shortest.
+    taught: usize,
     /// What is said of the batch.
     said: Said,
     /// Nothing, as often.
@@ -168,7 +143,7 @@ impl<N: VelocityField> DistillObjective<N> {
             });
         }
         let plain = spec.device.clone().inner();
-        let reader = super::sample::reader(folder, &config, &plain)?;
+        let reader = Reader::of_folder(folder, config.encoder.as_ref(), config.text.context, &plain)?;
         let [channels, ..] = config.drawn_shape(spec.picture_shape)?;
         let teacher = N::new(&config, channels, &mut Init::empty(&plain));
         let teacher = folder.fill(teacher, "network.")?;
@@ -196,10 +171,9 @@ impl<N: VelocityField> DistillObjective<N> {
             None => modality::to_tensor(pictures, &device),
         };
         let [count, ..] = pictures.dims();
-        let steps = (count as f64 * settings.step_share).round() as usize;
-        let moments = (count - steps).max(1);
+        let taught = ((count as f64 * settings.teacher_share).round() as usize).clamp(1, count);
         let (times, lengths): (Vec<f32>, Vec<f32>) =
-            (0..count).map(|sample| settings.place(key, sample, sample >= moments)).unzip();
+            (0..count).map(|sample| place(key, sample, sample < taught)).unzip();
         let saying = Saying {
             caption_dropout: settings.caption_dropout,
             word_dropout: 0.0,
@@ -211,49 +185,39 @@ impl<N: VelocityField> DistillObjective<N> {
         let noise = normal(pictures.dims(), key, Purpose::Noise, &device);
         let t = Tensor::<1>::from_floats(times.as_slice(), &device).reshape([count, 1, 1, 1]);
         let x_t = pictures.clone() + (noise - pictures) * t;
-        Ok(Example { x_t, times, lengths, moments, said, nothing })
+        Ok(Example { x_t, times, lengths, taught, said, nothing })
     }
 
     /// The mean velocities that the student is to predict.
     fn target(&self, example: &Example, student: &N) -> Result<Tensor<4>, ModelError> {
-        let (count, moments) = (example.times.len(), example.moments);
-        if moments == count {
-            return self.guided(example, count);
+        let (count, taught) = (example.times.len(), example.taught);
+        let part = |from: usize, count: usize| {
+            let values =
+                |all: &[f32]| Tensor::<1>::from_floats(&all[from..from + count], &example.x_t.device());
+            let x = example.x_t.clone().narrow(0, from, count);
+            (x, values(&example.times), values(&example.lengths))
+        };
+        let (x, times, lengths) = part(0, taught);
+        let embed = |said: &Said| said.narrow(0, taught).embed(self.teacher.text());
+        let text = embed(&example.said)?.then(&embed(&example.nothing)?);
+        let velocity = |x: Tensor<4>, times: Tensor<1>| {
+            let twice = Moment::at(Tensor::cat(vec![times.clone(), times], 0));
+            let both = self.teacher.forward(Tensor::cat(vec![x.clone(), x], 0), twice, &text);
+            of_both(both, self.objective.guidance_scale)
+        };
+        let shortest = halfway(velocity, x, times, lengths);
+        if taught == count {
+            return Ok(shortest);
         }
-        let device = example.x_t.device();
-        let steps = count - moments;
-        let x = example.x_t.clone().narrow(0, moments, steps);
-        let tensor = |values: &[f32]| Tensor::<1>::from_floats(&values[moments..], &device);
-        let (times, lengths) = (tensor(&example.times), tensor(&example.lengths));
-        let text = example.said.narrow(moments, steps).embed(student.text())?;
+        let (x, times, lengths) = part(taught, count - taught);
+        let text = example.said.narrow(taught, count - taught).embed(student.text())?;
         let mean = |x: Tensor<4>, times: Tensor<1>, lengths: Tensor<1>| {
             student.forward(x, Moment { times, lengths: Some(lengths) }, &text)
         };
-        Ok(match self.objective.method {
-            Method::Shortcut => {
-                Tensor::cat(vec![self.guided(example, moments)?, of_halves(mean, x, times, lengths)], 0)
-            }
-            Method::MeanFlow => {
-                let velocity = self.guided(example, count)?;
-                let here = velocity.clone().narrow(0, moments, steps);
-                let of_steps = of_slope(mean, x, here, times, lengths);
-                Tensor::cat(vec![velocity.narrow(0, 0, moments), of_steps], 0)
-            }
-        })
+        Ok(Tensor::cat(vec![shortest, of_halves(mean, x, times, lengths)], 0))
     }
 
-    /// The teacher's velocities of the first samples, with guidance.
-    fn guided(&self, example: &Example, chosen: usize) -> Result<Tensor<4>, ModelError> {
-        let embed = |said: &Said| said.narrow(0, chosen).embed(self.teacher.text());
-        let text = embed(&example.said)?.then(&embed(&example.nothing)?);
-        let x = example.x_t.clone().narrow(0, 0, chosen);
-        let times = Tensor::<1>::from_floats(&example.times[..chosen], &x.device());
-        let twice = Moment::at(Tensor::cat(vec![times.clone(), times], 0));
-        let both = self.teacher.forward(Tensor::cat(vec![x.clone(), x], 0), twice, &text);
-        Ok(of_both(both, self.objective.guidance_scale))
-    }
-
-    /// The mean squared error of moments and of steps.
+    /// The mean squared error of the shortest steps and of the others.
     fn losses(
         &self,
         network: &N,
@@ -263,7 +227,7 @@ impl<N: VelocityField> DistillObjective<N> {
     ) -> Result<[Tensor<1>; 2], ModelError> {
         let lift = |x: Tensor<4>| if device.is_autodiff() { Tensor::from_inner(x) } else { x };
         let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, device);
-        let (count, moments) = (example.times.len(), example.moments);
+        let (count, taught) = (example.times.len(), example.taught);
         let text = example.said.on(device).embed(network.text())?;
         let moment = Moment { times: tensor(&example.times), lengths: Some(tensor(&example.lengths)) };
         let apart = network.forward(lift(example.x_t.clone()), moment, &text) - lift(target);
@@ -271,37 +235,36 @@ impl<N: VelocityField> DistillObjective<N> {
             0 => Tensor::zeros([1], device),
             _ => kernels::mean(apart.clone().narrow(0, from, count).square()),
         };
-        Ok([squares(0, moments), squares(moments, count - moments)])
+        Ok([squares(0, taught), squares(taught, count - taught)])
     }
 
-    fn parts(&self, [moments, steps]: &[Tensor<1>; 2]) -> Losses {
-        Losses::from([("velocity".to_string(), scalar(moments)), ("step".to_string(), scalar(steps))])
-    }
-}
-
-impl DistillConfig {
-    /// Where a sample is on its way, and how long its step is.
-    fn place(&self, key: Key, sample: usize, is_step: bool) -> (f32, f32) {
-        let time = |stream| logistic_normal(self.time_mean, self.time_deviation, key, sample, stream);
-        if !is_step {
-            return (time(Purpose::Time), 0.0);
-        }
-        match self.method {
-            Method::Shortcut => {
-                let mut generator = key.stream(Purpose::Other, sample);
-                let steps = 1 << below(&mut generator, FINEST + 1);
-                let number = 1 + below(&mut generator, steps);
-                (number as f32 / steps as f32, 1.0 / steps as f32)
-            }
-            Method::MeanFlow => {
-                let (one, other) = (time(Purpose::Time), time(Purpose::Other));
-                (one.max(other), (one - other).abs())
-            }
-        }
+    fn parts(&self, [taught, longer]: &[Tensor<1>; 2]) -> Losses {
+        Losses::from([("taught".to_string(), scalar(taught)), ("longer".to_string(), scalar(longer))])
     }
 }
 
-/// The mean velocity over steps, from two of half the length; the halves of the shortest steps are the velocities of moments.
+/// Where a sample's step begins, and how long it is: a part of the way, between two parts of it.
+fn place(key: Key, sample: usize, shortest: bool) -> (f32, f32) {
+    let mut generator = key.stream(Purpose::Time, sample);
+    let most = STEPS.len() - 1;
+    let steps = STEPS[if shortest { most } else { below(&mut generator, most) }];
+    let number = 1 + below(&mut generator, steps);
+    (number as f32 / steps as f32, 1.0 / steps as f32)
+}
+
+/// The mean velocity over short steps: that in their midst.
+fn halfway(
+    velocity: impl Fn(Tensor<4>, Tensor<1>) -> Tensor<4>,
+    x: Tensor<4>,
+    times: Tensor<1>,
+    lengths: Tensor<1>,
+) -> Tensor<4> {
+    let half = lengths / 2.0;
+    let there = x.clone() - velocity(x, times.clone()) * along(half.clone());
+    velocity(there, times - half)
+}
+
+/// The mean velocity over steps, from two of half the length.
 fn of_halves(
     mean: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> Tensor<4>,
     x: Tensor<4>,
@@ -309,25 +272,9 @@ fn of_halves(
     lengths: Tensor<1>,
 ) -> Tensor<4> {
     let half = lengths / 2.0;
-    let shortest = 0.75 / f64::from(1u32 << FINEST);
-    let told = half.clone() * half.clone().greater_elem(shortest).float();
-    let first = mean(x.clone(), times.clone(), told.clone());
+    let first = mean(x.clone(), times.clone(), half.clone());
     let there = x - first.clone() * along(half.clone());
-    (first + mean(there, times - half, told)) / 2.0
-}
-
-/// The mean velocity over steps, from the velocity at their beginnings and the slope of the mean along it, their ends staying where
-/// they are.
-fn of_slope(
-    mean: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> Tensor<4>,
-    x: Tensor<4>,
-    velocity: Tensor<4>,
-    times: Tensor<1>,
-    lengths: Tensor<1>,
-) -> Tensor<4> {
-    let at = |by: f64| mean(x.clone() + velocity.clone() * by, times.clone() + by, lengths.clone() + by);
-    let slope = (at(REACH) - at(-REACH)) / (2.0 * REACH);
-    velocity.clone() - slope * along(lengths)
+    (first + mean(there, times - half.clone(), half)) / 2.0
 }
 
 /// A number for each picture of a batch, `[batch, 1, 1, 1]`.
@@ -369,8 +316,8 @@ impl<N: VelocityField> Objective for DistillObjective<N> {
             for (name, value) in self.parts(&losses) {
                 *sums.entry(name).or_default() += value / batches.len() as f64;
             }
-            let [moments, steps] = losses;
-            self.learner.backward(&((moments + steps) / batches.len() as f64));
+            let [taught, longer] = losses;
+            self.learner.backward(&((taught + longer) / batches.len() as f64));
             first += batch.len() as u64;
         }
         self.learner.update(step.learning_rate);
@@ -415,9 +362,7 @@ mod tests {
 
     /// Where `dx/dt = x`, a step of length d goes from x to `x e^-d`.
     fn mean(x: Tensor<4>, _: Tensor<1>, lengths: Tensor<1>) -> Tensor<4> {
-        let shrunk = (1.0 - (-lengths.clone()).exp()) / lengths.clone().clamp_min(1e-6);
-        let moment = lengths.lower_elem(1e-5).float();
-        x * along(shrunk * (1.0 - moment.clone()) + moment)
+        x * along((1.0 - (-lengths.clone()).exp()) / lengths)
     }
 
     fn apart(lengths: &[f32], target: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> Tensor<4>) -> f32 {
@@ -432,35 +377,28 @@ mod tests {
     }
 
     #[test]
-    fn the_true_mean_velocity_is_what_both_methods_ask_for() {
-        // The halves of the shortest step are moments: as two steps of Euler's method it is off by a quarter of its length here.
-        assert!(apart(&[1.0, 0.5, 0.125], |x, t, d| of_halves(mean, x, t, d)) < 1e-6);
-        let shortest = apart(&[0.0625], |x, t, d| of_halves(mean, x, t, d));
-        assert!((0.004..0.02).contains(&shortest), "{shortest}");
-        assert!(apart(&[0.9, 0.5, 0.1], |x, t, d| of_slope(mean, x.clone(), x, t, d)) < 1e-4);
-    }
-
-    #[test]
-    fn any_other_is_pulled_towards_it() {
+    fn the_true_mean_velocity_is_what_is_asked_for_and_any_other_is_pulled_towards_it() {
+        assert!(apart(&[1.0, 0.5, 0.25], |x, t, d| of_halves(mean, x, t, d)) < 1e-6);
         let half = |x: Tensor<4>, t: Tensor<1>, d: Tensor<1>| mean(x, t, d) * 0.5;
         assert!(apart(&[1.0, 0.5], |x, t, d| of_halves(half, x, t, d)) > 0.1);
-        assert!(apart(&[0.9, 0.5], |x, t, d| of_slope(half, x.clone(), x, t, d)) > 0.05);
+        // The midst of a step of length d is off by d squared over 24 here.
+        let teacher = |x: Tensor<4>, _: Tensor<1>| x;
+        let off = |length: f32| apart(&[length], |x, t, d| halfway(teacher, x, t, d));
+        let (eighth, sixteenth) = (off(0.125), off(0.0625));
+        assert!(eighth < 2e-3 && sixteenth < eighth / 3.5, "{eighth} {sixteenth}");
     }
 
     #[test]
-    fn steps_lie_between_noise_and_picture() {
-        for method in [Method::Shortcut, Method::MeanFlow] {
-            let settings = DistillConfig { method, ..DistillConfig::default() };
-            let mut longest = 0.0f32;
-            for sample in 0..500 {
-                let key = Key { seed: 1, step: 2, first: 0 };
-                let (time, length) = settings.place(key, sample, true);
-                assert!(length >= 0.0 && time <= 1.0 && time - length >= -1e-6, "{time} {length}");
-                longest = longest.max(length);
-                let (time, length) = settings.place(key, sample, false);
-                assert!((0.0..=1.0).contains(&time) && length == 0.0);
-            }
-            assert!(longest > 0.6, "{method:?}: {longest}");
+    fn steps_begin_and_end_at_parts_of_the_way() {
+        let mut longest = 0.0f32;
+        for sample in 0..500 {
+            let key = Key { seed: 1, step: 2, first: 0 };
+            let (time, length) = place(key, sample, sample % 2 == 0);
+            let (number, steps) = (time / length, 1.0 / length);
+            assert!((1.0..=steps).contains(&number) && number.fract() == 0.0, "{time} {length}");
+            assert_eq!(length == 0.125, sample % 2 == 0);
+            longest = longest.max(length);
         }
+        assert_eq!(longest, 1.0);
     }
 }

@@ -9,7 +9,7 @@ mod transformer;
 mod unet;
 
 pub use config::{FlowConfig, FlowObjectiveConfig, TransformerConfig};
-pub use distill::{DistillConfig, DistillObjective, Method};
+pub use distill::{DistillConfig, DistillObjective};
 pub use field::{Moment, VelocityField};
 pub use objective::{FlowExample, FlowObjective};
 pub use sample::FlowModel;
@@ -20,7 +20,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::{Family, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, registry::section};
+use crate::{
+    Family, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, reader::CONDITION, registry::section,
+};
 
 /// What the registry knows of this family.
 pub const FAMILY: Family = Family {
@@ -31,7 +33,7 @@ pub const FAMILY: Family = Family {
     objective,
     any_shape: true,
     of_classes: false,
-    any_encoder: true,
+    tokenizer_of: &[distill::TEACHER, CONDITION],
     reads_captions: |_| true,
 };
 

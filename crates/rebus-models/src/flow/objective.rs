@@ -75,9 +75,9 @@ impl FlowExample {
 }
 
 /// A time: the logistic function of a normal number (Esser et al. 2024, equation 19).
-pub(super) fn logistic_normal(mean: f64, deviation: f64, key: Key, sample: usize, purpose: Purpose) -> f32 {
+fn logistic_normal(mean: f64, deviation: f64, key: Key, sample: usize) -> f32 {
     let mut normal = [0.0f32];
-    rebus_data::random::fill_normal(&mut key.stream(purpose, sample), &mut normal);
+    rebus_data::random::fill_normal(&mut key.stream(Purpose::Time, sample), &mut normal);
     let logit = mean + deviation * f64::from(normal[0]);
     (1.0 / (1.0 + (-logit).exp())) as f32
 }
@@ -136,7 +136,7 @@ impl<N: VelocityField> FlowObjective<N> {
         let [count, ..] = pictures.dims();
         let time = |sample| {
             let (mean, deviation) = (settings.time_mean, settings.time_deviation);
-            logistic_normal(mean, deviation, key, sample, Purpose::Time)
+            logistic_normal(mean, deviation, key, sample)
         };
         let times: Vec<f32> = (0..count).map(time).collect();
         let saying = Saying {

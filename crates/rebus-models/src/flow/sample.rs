@@ -1,19 +1,17 @@
 //! The flow as a model: what it is told, and one step of it. `sampling` makes pictures of that.
 
-use std::sync::Arc;
-
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
 use rebus_nn::{Init, named::NamedTensors};
 
-use super::{FlowConfig, Moment, VelocityField};
+use super::{FlowConfig, Moment, VelocityField, distill::STEPS};
 use crate::{
     Condition, Conditioner, Denoise, Generate, Model, ModelError, ModelFolder, ModelInfo, Package,
     autoencoder::{Autoencoder, Latents},
     capability::Parameterization,
-    reader::{Frozen, Reader, Reading},
+    reader::{Reader, Reading},
 };
 
 /// What stands before the names of an autoencoder's weights.
@@ -29,21 +27,7 @@ pub(super) fn package(
 ) -> Package {
     let of_autoencoder = latents.into_iter().flat_map(|latents| &latents.weights);
     weights.extend(of_autoencoder.map(|(name, data)| (format!("{AUTOENCODER}{name}"), data.clone())));
-    weights.extend(reader.frozen().into_iter().flat_map(|frozen| frozen.weights().clone()));
-    let package = Package::new("flow", serde_json::json!(config), picture_shape, weights);
-    Package { tokenizer: Some(reader.tokenizer().clone()), ..package }
-}
-
-/// What reads for the flow of a folder.
-pub(super) fn reader(
-    folder: &ModelFolder,
-    config: &FlowConfig,
-    device: &Device,
-) -> Result<Reader, ModelError> {
-    match &config.encoder {
-        Some(encoder) => Ok(Reader::Frozen(Arc::new(Frozen::within(folder, encoder, device)?))),
-        None => Ok(Reader::Own { tokenizer: folder.require_tokenizer()?, context: config.text.context }),
-    }
+    reader.packed_with(Package::new("flow", serde_json::json!(config), picture_shape, weights))
 }
 
 /// A flow that draws.
@@ -79,7 +63,7 @@ impl<N: VelocityField> FlowModel<N> {
     /// A configuration that cannot be, no tokenizer, or weights of another network.
     pub fn open(folder: ModelFolder, config: FlowConfig, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let reader = reader(&folder, &config, device)?;
+        let reader = Reader::of_folder(&folder, config.encoder.as_ref(), config.text.context, device)?;
         let [channels, ..] = config.drawn_shape(folder.picture_shape)?;
         let network = N::new(&config, channels, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
@@ -105,13 +89,9 @@ impl<N: VelocityField> FlowModel<N> {
             }
         };
         let text = condition.main().ok_or_else(ModelError::without_text)?;
-        let (found, wanted) = ([text.sequence.dims()[2], text.pooled.dims()[1]], self.config.told_width());
-        if found != [wanted; 2] {
-            return Err(ModelError::Request {
-                option: "condition",
-                value: format!("{} numbers a word and {} in all", found[0], found[1]),
-                rule: format!("this model is told {wanted} of each; make it with this model's conditioner"),
-            });
+        let (found, wanted) = (text.widths(), [self.config.told_width(); 2]);
+        if found != wanted {
+            return Err(ModelError::told_otherwise(found, wanted));
         }
         Ok(self.network.forward(x_t, moment, text))
     }
@@ -171,6 +151,10 @@ impl<N: VelocityField> Denoise for FlowModel<N> {
         condition: &Condition,
     ) -> Result<Tensor<4>, ModelError> {
         self.at(x_t, Moment { times, lengths: Some(lengths) }, condition)
+    }
+
+    fn possible_steps(&self) -> Option<&'static [usize]> {
+        self.config.mean_velocity.then_some(&STEPS)
     }
 
     fn default_steps(&self) -> usize {

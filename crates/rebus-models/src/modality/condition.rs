@@ -30,6 +30,11 @@ impl Embedding {
         }
     }
 
+    /// Numbers of an entry of the sequence, and of the pooled vector.
+    pub fn widths(&self) -> [usize; 2] {
+        [self.sequence.dims()[2], self.pooled.dims()[1]]
+    }
+
     /// Both, one after the other along the batch.
     pub fn then(&self, other: &Self) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Inputs of a person as conditions, by what reads for a family.
 
-use burn::{module::Module, tensor::Device};
-use rebus_data::{Pictures, Tokenizer};
+use burn::tensor::Device;
+use rebus_data::Pictures;
 
 use super::{Reader, Said};
 use crate::{
@@ -23,12 +23,6 @@ impl Reading {
     /// `own` is the network's text encoder, where it has one; `device` is where the network is.
     pub fn new(reader: Reader, own: Option<TextEncoder>, device: Device) -> Self {
         Self { reader, own, device }
-    }
-
-    /// With a text encoder of the network's own, that has places for `context` tokens.
-    pub fn own(encoder: TextEncoder, tokenizer: std::sync::Arc<Tokenizer>, context: usize) -> Self {
-        let device = encoder.devices().into_iter().next().unwrap_or_default();
-        Self::new(Reader::Own { tokenizer, context }, Some(encoder), device)
     }
 
     /// The unconditional embedding, `batch` times.

@@ -28,6 +28,13 @@ pub struct FrozenConfig {
     pub picture_shape: [usize; 3],
 }
 
+impl FrozenConfig {
+    /// Numbers of a word or a picture, as the family that it conditions is told of them.
+    pub fn width(&self) -> usize {
+        self.towers.width
+    }
+}
+
 /// The encoder, on a device that does not differentiate.
 pub struct Frozen {
     network: DualNetwork,

@@ -13,7 +13,7 @@ use rebus_data::{Batch, Tokenizer, random::uniform};
 use rebus_nn::random::{Key, Purpose};
 
 use crate::{
-    Embedding, ModelError, ObjectiveSpec,
+    Embedding, ModelError, ModelFolder, ObjectiveSpec, Package,
     modality::{self, Length, TextTokens},
     text::TextEncoder,
 };
@@ -85,6 +85,28 @@ impl Reader {
         }
     }
 
+    /// That of a model's folder; `encoder` is what its configuration says of a frozen one.
+    ///
+    /// # Errors
+    /// No tokenizer, or weights that do not fit.
+    pub fn of_folder(
+        folder: &ModelFolder,
+        encoder: Option<&FrozenConfig>,
+        context: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        match encoder {
+            Some(encoder) => Ok(Self::Frozen(Arc::new(Frozen::within(folder, encoder, device)?))),
+            None => Ok(Self::Own { tokenizer: folder.require_tokenizer()?, context }),
+        }
+    }
+
+    /// A model's package with all that reads for it: the tokenizer, and a frozen encoder's weights.
+    pub fn packed_with(&self, mut package: Package) -> Package {
+        package.weights.extend(self.frozen().into_iter().flat_map(|frozen| frozen.weights().clone()));
+        Package { tokenizer: Some(self.tokenizer().clone()), ..package }
+    }
+
     /// Words to tokens.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         match self {
@@ -101,7 +123,7 @@ impl Reader {
         }
     }
 
-    /// The sizes of a frozen encoder, for the model's configuration.
+    /// A frozen encoder, where one reads.
     pub fn frozen(&self) -> Option<&Frozen> {
         match self {
             Self::Own { .. } => None,

@@ -34,12 +34,25 @@ impl<D: Denoise> Generate for D {
         let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));
         let [channels, rows, columns] = self.latent_shape(height, width)?;
         let steps = checked_steps(request.num_inference_steps.unwrap_or(self.default_steps()))?;
+        if let Some(possible) = self.possible_steps().filter(|possible| !possible.contains(&steps)) {
+            let rule = format!("this model takes {} steps", one_of(possible));
+            return Err(ModelError::Request {
+                option: "num_inference_steps",
+                value: steps.to_string(),
+                rule,
+            });
+        }
         let scale = request.guidance_scale.unwrap_or(self.default_guidance());
         let interval = request.guidance_interval.unwrap_or([0.0, 1.0]);
         let guidance = Guidance { scale, interval }.check()?;
         let count = request.seeds.len();
         let condition = request.condition.clone().map_or_else(|| self.unconditional(count), Ok)?;
         let negative = request.negative.clone().map_or_else(|| self.unconditional(count), Ok)?;
+        if let (Some(said), Some(away)) = (condition.main(), negative.main())
+            && said.widths() != away.widths()
+        {
+            return Err(ModelError::told_otherwise(said.widths(), away.widths()));
+        }
 
         let shape = [count, channels, rows, columns];
         let mut x = normal_per_seed(shape, &request.seeds, Purpose::Noise, 0, &self.device());
@@ -76,6 +89,16 @@ impl<D: Denoise> Generate for D {
 /// The time after `step` of `steps` equal steps from 1 (noise) to 0 (picture).
 fn time(step: usize, steps: usize) -> f64 {
     1.0 - step as f64 / steps as f64
+}
+
+/// "1, 2 or 3"
+fn one_of(numbers: &[usize]) -> String {
+    let names: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn checked_steps(steps: usize) -> Result<usize, ModelError> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, text::TextConfig};
+use crate::{ModelError, reader::FrozenConfig, text::TextConfig};
 
 /// Sizes of a [`VaeNetwork`](super::VaeNetwork).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct VaeConfig {
     pub deviation: f64,
     /// The text encoder.
     pub text: TextConfig,
+    /// An encoder of words and pictures that reads instead of it: that of the recipe's `[condition]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<FrozenConfig>,
 }
 
 /// A distribution over pictures.
@@ -58,6 +61,7 @@ impl Default for VaeConfig {
             likelihood: LikelihoodKind::default(),
             deviation: 0.1,
             text: TextConfig::default(),
+            encoder: None,
         }
     }
 }
@@ -96,6 +100,11 @@ impl VaeConfig {
             return wrong("data.image_size", format!("{width}x{height}"), rule);
         }
         Ok(())
+    }
+
+    /// Numbers of each word that the network is told, and of all of a text.
+    pub fn told_width(&self) -> usize {
+        self.encoder.as_ref().map_or(self.text.width, FrozenConfig::width)
     }
 
     /// `[channel, height, width]` of a latent for pictures of a shape.

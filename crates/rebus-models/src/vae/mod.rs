@@ -17,7 +17,7 @@ pub use sample::VaeModel;
 
 use std::sync::Arc;
 
-use crate::Family;
+use crate::{Family, reader::CONDITION};
 
 /// What the registry knows of this family.
 pub const FAMILY: Family = Family {
@@ -28,6 +28,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(VaeObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
-    any_encoder: false,
+    tokenizer_of: &[CONDITION],
     reads_captions: |_| true,
 };

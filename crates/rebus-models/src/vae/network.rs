@@ -16,8 +16,8 @@ use crate::{
 /// A conditional variational autoencoder.
 #[derive(Module, Debug)]
 pub struct VaeNetwork {
-    /// The text encoder, trained with the rest.
-    pub text: TextEncoder,
+    /// The text encoder, trained with the rest; none where the configuration has an encoder.
+    pub text: Option<TextEncoder>,
     pooled: Linear,
     prior: Prior,
     encoder: Way,
@@ -49,8 +49,8 @@ impl VaeNetwork {
             |widths| Levels { widths, blocks, groups, condition_width: Some(config.condition_width) };
         let up: Vec<usize> = config.widths.iter().rev().copied().collect();
         Self {
-            text: TextEncoder::new(&config.text, init),
-            pooled: Linear::new(config.text.width, config.condition_width, init),
+            text: config.encoder.is_none().then(|| TextEncoder::new(&config.text, init)),
+            pooled: Linear::new(config.told_width(), config.condition_width, init),
             prior: Prior::new(config, latent_shape, init),
             encoder: Way::new([channels, 2 * config.latent_channels], levels(&config.widths), init),
             decoder: Way::new([config.latent_channels, said], levels(&up), init),
@@ -85,9 +85,10 @@ impl VaeNetwork {
 
 impl Prior {
     fn new(config: &VaeConfig, [channels, height, width]: [usize; 3], init: &mut Init) -> Self {
-        let VaeConfig { condition_width, prior_blocks, prior_heads, ref text, .. } = *config;
+        let VaeConfig { condition_width, prior_blocks, prior_heads, .. } = *config;
+        let told = config.told_width();
         let block =
-            |init: &mut Init| TransformerBlock::new(condition_width, prior_heads, Some(text.width), 2, init);
+            |init: &mut Init| TransformerBlock::new(condition_width, prior_heads, Some(told), 2, init);
         Self {
             places: init.normal([height * width, condition_width], 0.5),
             condition: Linear::new(condition_width, condition_width, init),

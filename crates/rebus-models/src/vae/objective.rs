@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use rebus_data::{Batch, Tokenizer};
+use rebus_data::Batch;
 use rebus_nn::{
     Init, kernels,
     optim::{Learner, Snapshot},
@@ -12,8 +12,10 @@ use rebus_nn::{
 
 use super::{Gaussian, VaeConfig, VaeModel, VaeNetwork, VaeObjectiveConfig, gaussian::summed};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality, objective::scalar,
-    reader, registry::section,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality,
+    objective::scalar,
+    reader::{Reader, Said, Saying},
+    registry::section,
 };
 
 /// A latent whose posterior mean varies by more than this over pictures is in use (Burda et al. 2016, section 2).
@@ -24,7 +26,8 @@ pub struct VaeObjective {
     learner: Learner<VaeNetwork>,
     config: VaeConfig,
     objective: VaeObjectiveConfig,
-    tokenizer: Arc<Tokenizer>,
+    reader: Reader,
+    shown_pictures: f32,
     picture_shape: [usize; 3],
     device: Device,
 }
@@ -34,8 +37,8 @@ pub struct VaeObjective {
 pub struct VaeExample {
     /// `[batch, channel, height, width]`
     pub pictures: Tensor<4>,
-    /// The texts.
-    pub captions: modality::TextTokens,
+    /// What is said of them.
+    pub said: Said,
     /// As latents are shaped, normal.
     pub noise: Tensor<4>,
 }
@@ -53,8 +56,11 @@ pub struct VaeBound {
 
 impl VaeBound {
     /// `free_bits` are nats of a latent channel, mean over the batch.
-    pub fn of(network: &VaeNetwork, example: &VaeExample, free_bits: f64) -> Self {
-        let text = network.text.forward(example.captions.clone());
+    ///
+    /// # Errors
+    /// Tokens for a network without a text encoder.
+    pub fn of(network: &VaeNetwork, example: &VaeExample, free_bits: f64) -> Result<Self, ModelError> {
+        let text = example.said.clone().embed(network.text.as_ref())?;
         let condition = network.condition(&text);
         let prior = network.prior(&text, &condition);
         let posterior = network.posterior(example.pictures.clone(), &condition);
@@ -64,11 +70,11 @@ impl VaeBound {
         let [batch, channels, height, width] = divergence.dims();
         let of_channels =
             divergence.clone().reshape([batch, channels, height * width]).sum_dim(2).mean_dim(0);
-        Self {
+        Ok(Self {
             reconstruction: kernels::mean(reconstruction),
             divergence: kernels::mean(summed(divergence)),
             charged: of_channels.clamp_min(free_bits).sum(),
-        }
+        })
     }
 }
 
@@ -80,14 +86,16 @@ impl VaeObjective {
     pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
         let mut config: VaeConfig = section(&spec.model, "model", super::FAMILY.name)?;
         let objective: VaeObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
-        let tokenizer = spec.require_tokenizer()?;
-        config.text.vocabulary = tokenizer.vocab_size();
+        let reader = Reader::new(spec, config.text.context)?;
+        config.encoder = reader.frozen().map(|frozen| frozen.config().clone());
+        config.text.vocabulary = reader.tokenizer().vocab_size();
         config.validate(spec.picture_shape)?;
         objective.validate()?;
         let network = VaeNetwork::new(&config, spec.picture_shape, &mut Init::new(&spec.device, spec.seed));
         let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
-        Ok(Self { learner, config, objective, tokenizer, picture_shape, device })
+        let shown_pictures = spec.shown_pictures;
+        Ok(Self { learner, config, objective, reader, shown_pictures, picture_shape, device })
     }
 
     fn example(
@@ -98,18 +106,15 @@ impl VaeObjective {
         device: &Device,
     ) -> Result<VaeExample, ModelError> {
         let pictures = modality::to_tensor(batch.pictures("image")?, device);
-        let dropout = if learning { self.objective.caption_dropout } else { 0.0 };
-        let captions = reader::captions(batch, key, dropout)?;
-        let captions = modality::tokenize(
-            &self.tokenizer,
-            &captions,
-            modality::Length::Longest(self.config.text.context),
-            learning.then_some((self.objective.word_dropout, key)),
-            device,
-        )?;
+        let saying = Saying {
+            caption_dropout: self.objective.caption_dropout,
+            word_dropout: self.objective.word_dropout,
+            pictures: self.shown_pictures,
+        };
+        let said = self.reader.of_batch(batch, key, learning.then_some(saying), device)?;
         let [channels, height, width] = self.config.latent_shape(self.picture_shape);
         let noise = normal([batch.len(), channels, height, width], key, Purpose::Noise, device);
-        Ok(VaeExample { pictures, captions, noise })
+        Ok(VaeExample { pictures, said, noise })
     }
 
     /// From nats a picture to bits a number of it.
@@ -127,9 +132,8 @@ impl VaeObjective {
     }
 
     /// How many latents are in use over a batch of pictures.
-    fn active(&self, network: &VaeNetwork, example: &VaeExample) -> f64 {
-        let condition = network.condition(&network.text.forward(example.captions.clone()));
-        let mean = network.posterior(example.pictures.clone(), &condition).mean; // [b, c, h, w]
+    fn active(network: &VaeNetwork, example: &VaeExample, condition: &Tensor<2>) -> f64 {
+        let mean = network.posterior(example.pictures.clone(), condition).mean; // [b, c, h, w]
         let apart = mean.clone() - mean.clone().mean_dim(0);
         let variance = apart.square().mean_dim(0);
         scalar(&variance.greater_elem(ACTIVE).float().sum())
@@ -169,7 +173,7 @@ impl Objective for VaeObjective {
         for batch in batches {
             let key = Key { seed: step.seed, step: step.number, first };
             let example = self.example(batch, key, true, &self.device)?;
-            let bound = VaeBound::of(&self.learner.module, &example, settings.free_bits);
+            let bound = VaeBound::of(&self.learner.module, &example, settings.free_bits)?;
             for (name, value) in self.losses(&bound) {
                 *sums.entry(name).or_default() += value / batches.len() as f64;
             }
@@ -185,8 +189,8 @@ impl Objective for VaeObjective {
         let key = Key { seed: step.seed, step: step.number, first: 0 };
         let example = self.example(batch, key, false, &self.device.clone().inner())?;
         let network = self.learner.average();
-        let mut losses = self.losses(&VaeBound::of(&network, &example, self.objective.free_bits));
-        let text = network.text.forward(example.captions.clone());
+        let mut losses = self.losses(&VaeBound::of(&network, &example, self.objective.free_bits)?);
+        let text = example.said.clone().embed(network.text.as_ref())?;
         let condition = network.condition(&text);
         let (prior, posterior) =
             (network.prior(&text, &condition), network.posterior(example.pictures.clone(), &condition));
@@ -201,7 +205,7 @@ impl Objective for VaeObjective {
             network.likelihood.log_probability(example.pictures.clone(), said)
         });
         losses.insert("importance_bits_per_dim".to_string(), self.bits(-scalar(&kernels::mean(bound))));
-        losses.insert("active_units".to_string(), self.active(&network, &example));
+        losses.insert("active_units".to_string(), Self::active(&network, &example, &condition));
         Ok(losses)
     }
 
@@ -217,13 +221,12 @@ impl Objective for VaeObjective {
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
         let network = self.learner.network(which);
-        Arc::new(VaeModel::new(network, self.config.clone(), self.picture_shape, self.tokenizer.clone()))
+        Arc::new(VaeModel::new(network, self.config.clone(), self.picture_shape, self.reader.clone()))
     }
 
     fn package(&self, which: Which) -> Package {
         let config = serde_json::json!(self.config);
         let weights = self.learner.weights(which);
-        let package = Package::new(super::FAMILY.name, config, self.picture_shape, weights);
-        Package { tokenizer: Some(self.tokenizer.clone()), ..package }
+        self.reader.packed_with(Package::new(super::FAMILY.name, config, self.picture_shape, weights))
     }
 }

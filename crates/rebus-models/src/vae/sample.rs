@@ -1,12 +1,10 @@
 //! The autoencoder as a model that draws in one step what it is told, and reconstructs what it is shown.
 
-use std::sync::Arc;
-
 use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use rebus_data::{Pictures, Tokenizer};
+use rebus_data::Pictures;
 use rebus_nn::{
     Init,
     random::{Purpose, normal_per_seed},
@@ -15,8 +13,12 @@ use rebus_nn::{
 use super::{VaeConfig, VaeNetwork};
 use crate::{
     Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Model, ModelError,
-    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors, capability::reconstruct, modality,
-    reader::Reading, registry::section, sampling,
+    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors,
+    capability::reconstruct,
+    modality,
+    reader::{Reader, Reading},
+    registry::section,
+    sampling,
 };
 
 /// A variational autoencoder that draws and reconstructs.
@@ -30,15 +32,10 @@ pub struct VaeModel {
 
 impl VaeModel {
     /// From a network in memory.
-    pub fn new(
-        network: VaeNetwork,
-        config: VaeConfig,
-        picture_shape: [usize; 3],
-        tokenizer: Arc<Tokenizer>,
-    ) -> Self {
+    pub fn new(network: VaeNetwork, config: VaeConfig, picture_shape: [usize; 3], reader: Reader) -> Self {
         let info = ModelInfo::in_memory(super::FAMILY.name, network.num_params(), picture_shape);
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let text = Reading::own(network.text.clone(), tokenizer, config.text.context);
+        let text = Reading::new(reader, network.text.clone(), device.clone());
         Self { network, config, text, info, device }
     }
 
@@ -49,10 +46,10 @@ impl VaeModel {
     pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let config: VaeConfig = section(&folder.config, "config", super::FAMILY.name)?;
         config.validate(folder.picture_shape)?;
-        let tokenizer = folder.require_tokenizer()?;
+        let reader = Reader::of_folder(&folder, config.encoder.as_ref(), config.text.context, device)?;
         let network = VaeNetwork::new(&config, folder.picture_shape, &mut Init::empty(device));
         let network = folder.fill(network, "network.")?;
-        let mut model = Self::new(network, config, folder.picture_shape, tokenizer);
+        let mut model = Self::new(network, config, folder.picture_shape, reader);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }

@@ -104,9 +104,13 @@ fn a_flow_that_an_encoder_reads_for_is_shown_pictures() {
         code == 2 && said.contains("needs a model `condition`, and there is none at runs/none"),
         "{said}"
     );
-    let gan = ["train", "emoji-gan", "--data", emoji.to_str().unwrap(), "--set", "condition.encoder=shipped"];
+    let gan =
+        ["train", "article-gan", "--data", emoji.to_str().unwrap(), "--set", "condition.encoder=shipped"];
     let (code, said) = failed(folder.path(), &gan);
-    assert!(code == 2 && said.contains("the family `gan-modern` reads captions by itself"), "{code} {said}");
+    assert!(
+        code == 2 && said.contains("no other encoder reads for the family `gan-classic`"),
+        "{code} {said}"
+    );
 }
 
 #[test]

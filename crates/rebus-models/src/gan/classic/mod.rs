@@ -23,6 +23,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(ClassicObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
-    any_encoder: false,
+    tokenizer_of: &[],
     reads_captions: |_| false,
 };

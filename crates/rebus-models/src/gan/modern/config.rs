@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, gan::augment::AugmentConfig, text::TextConfig};
+use crate::{ModelError, gan::augment::AugmentConfig, reader::FrozenConfig, text::TextConfig};
 
 /// Sizes of a [`Generator`](super::Generator) and of the [`Discriminator`](super::Discriminator) that teaches it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct ModernConfig {
     pub blocks: usize,
     /// The text encoders: one in the generator, one in the discriminator.
     pub text: TextConfig,
+    /// An encoder of words and pictures that reads instead of both: that of the recipe's `[condition]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<FrozenConfig>,
 }
 
 impl Default for ModernConfig {
@@ -29,6 +32,7 @@ impl Default for ModernConfig {
             widths: vec![256, 160, 80, 40],
             blocks: 1,
             text: TextConfig::default(),
+            encoder: None,
         }
     }
 }
@@ -56,6 +60,11 @@ impl ModernConfig {
             return wrong("data.image_size", format!("{width}x{height}"), rule);
         }
         Ok(())
+    }
+
+    /// Numbers of a text, as the networks are told of it.
+    pub fn told_width(&self) -> usize {
+        self.encoder.as_ref().map_or(self.text.width, FrozenConfig::width)
     }
 
     /// Height and width of the coarsest level.

@@ -15,7 +15,7 @@ pub use step::{DiscriminatorLoss, Drawn, Judged, discriminator_loss, generator_l
 
 use std::sync::Arc;
 
-use crate::Family;
+use crate::{Family, reader::CONDITION};
 
 /// What the registry knows of this family.
 pub const FAMILY: Family = Family {
@@ -26,6 +26,6 @@ pub const FAMILY: Family = Family {
     objective: |spec| Ok(Box::new(ModernObjective::new(spec)?)),
     any_shape: false,
     of_classes: false,
-    any_encoder: false,
+    tokenizer_of: &[CONDITION],
     reads_captions: |_| true,
 };

@@ -1,4 +1,4 @@
-//! The generator and the discriminator, one the mirror of the other, each with a text encoder of its own.
+//! The generator and the discriminator, one the mirror of the other, each with a text encoder of its own, or told by one.
 
 use burn::{
     module::{Module, Param},
@@ -22,8 +22,8 @@ const GAIN: f64 = 1.386_750_490_563_073;
 /// out.
 #[derive(Module, Debug)]
 pub struct Generator {
-    /// The text encoder, trained with the rest.
-    pub text: TextEncoder,
+    /// The text encoder, trained with the rest; none where the configuration has an encoder.
+    pub text: Option<TextEncoder>,
     mix: Vec<Linear>,
     basis: Param<Tensor<4>>,
     strength: Linear,
@@ -34,8 +34,8 @@ pub struct Generator {
 /// Pictures and a text to logits: how real each looks for its text.
 #[derive(Module, Debug)]
 pub struct Discriminator {
-    /// The text encoder, trained with the rest.
-    pub text: TextEncoder,
+    /// The text encoder, trained with the rest; none where the configuration has an encoder.
+    pub text: Option<TextEncoder>,
     input: Conv2d,
     stages: Vec<Stage>,
     basis: Param<Tensor<4>>,
@@ -65,9 +65,9 @@ impl Generator {
         let (widths, style) = (&config.widths, config.style_width);
         let [height, width] = config.coarsest(picture_shape);
         Self {
-            text: TextEncoder::new(&config.text, init),
+            text: config.encoder.is_none().then(|| TextEncoder::new(&config.text, init)),
             mix: vec![
-                Linear::fan_in(config.noise_width + config.text.width, style, 1.0, init),
+                Linear::fan_in(config.noise_width + config.told_width(), style, 1.0, init),
                 Linear::fan_in(style, style, GAIN, init),
             ],
             basis: init.normal([1, widths[0], height, width], 1.0),
@@ -108,7 +108,7 @@ impl Discriminator {
         let [height, width] = config.coarsest(picture_shape);
         let (last, finest) = (widths.len() - 1, widths[widths.len() - 1]);
         Self {
-            text: TextEncoder::new(&config.text, init),
+            text: config.encoder.is_none().then(|| TextEncoder::new(&config.text, init)),
             input: Conv2d::fan_in([picture_shape[0], finest], 3, 1.0, init),
             stages: (0..widths.len())
                 .rev()
@@ -121,7 +121,7 @@ impl Discriminator {
             features: Linear::fan_in(widths[0], widths[0], GAIN, init),
             // Logits are compared in pairs, where a bias would cancel; they start close to one another.
             output: Linear::fan_in(widths[0], 1, 0.1, init).without_bias(),
-            project: Linear::fan_in(config.text.width, widths[0], 1.0, init),
+            project: Linear::fan_in(config.told_width(), widths[0], 1.0, init),
         }
     }
 

@@ -6,7 +6,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use rebus_data::{Batch, Tokenizer};
+use rebus_data::Batch;
 use rebus_nn::{
     Init,
     optim::{Learner, Snapshot},
@@ -20,9 +20,9 @@ use super::{
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
     gan::augment::Augmentation,
-    modality::{self, TextTokens},
+    modality,
     objective::scalar,
-    reader,
+    reader::{self, Reader, Said, Saying},
     registry::section,
 };
 
@@ -32,7 +32,8 @@ pub struct ModernObjective {
     discriminator: Learner<Discriminator>,
     config: ModernConfig,
     objective: ModernObjectiveConfig,
-    tokenizer: Arc<Tokenizer>,
+    reader: Reader,
+    shown_pictures: f32,
     picture_shape: [usize; 3],
     device: Device,
 }
@@ -70,9 +71,10 @@ impl ModernObjective {
     pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
         let mut config: ModernConfig = section(&spec.model, "model", super::FAMILY.name)?;
         let objective: ModernObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
-        let tokenizer = spec.require_tokenizer()?;
+        let reader = Reader::new(spec, config.text.context)?;
         let picture_shape = spec.picture_shape;
-        config.text.vocabulary = tokenizer.vocab_size();
+        config.encoder = reader.frozen().map(|frozen| frozen.config().clone());
+        config.text.vocabulary = reader.tokenizer().vocab_size();
         config.validate(picture_shape)?;
         objective.validate(picture_shape)?;
         let mut init = Init::new(&spec.device, spec.seed);
@@ -83,34 +85,27 @@ impl ModernObjective {
             discriminator: Learner::new("discriminator", discriminator, spec.optimizer.clone(), spec.average),
             config,
             objective,
-            tokenizer,
+            reader,
+            shown_pictures: spec.shown_pictures,
             picture_shape,
             device: spec.device.clone(),
         })
     }
 
-    /// A batch's captions, some left out when learning.
-    fn captions(&self, batch: &Batch, place: Place<'_>, learning: bool) -> Result<Vec<String>, ModelError> {
-        let dropout = if learning { self.objective.caption_dropout } else { 0.0 };
-        reader::captions(batch, place.key(Part::JudgeReal), dropout)
-    }
-
-    fn tokens(
+    /// What a batch says, the same for both networks; some of it left out while learning.
+    fn said(
         &self,
-        captions: &[String],
+        batch: &Batch,
         place: Place<'_>,
         learning: bool,
         device: &Device,
-    ) -> Result<TextTokens, ModelError> {
-        let dropout = learning.then_some((self.objective.word_dropout, place.key(Part::JudgeReal)));
-        let context = self.config.text.context;
-        Ok(modality::tokenize(
-            &self.tokenizer,
-            captions,
-            modality::Length::Longest(context),
-            dropout,
-            device,
-        )?)
+    ) -> Result<Said, ModelError> {
+        let saying = Saying {
+            caption_dropout: self.objective.caption_dropout,
+            word_dropout: self.objective.word_dropout,
+            pictures: self.shown_pictures,
+        };
+        self.reader.of_batch(batch, place.key(Part::JudgeReal), learning.then_some(saying), device)
     }
 
     fn noise(&self, count: usize, key: Key, device: &Device) -> Tensor<2> {
@@ -132,10 +127,11 @@ impl ModernObjective {
         device: &Device,
     ) -> Result<Judged, ModelError> {
         let (count, plain) = (batch.len(), device.clone().inner());
-        let captions = self.captions(batch, place, learning)?;
-        let words = self.tokens(&captions, place, learning, &plain)?;
+        let dropout = if learning { self.objective.caption_dropout } else { 0.0 };
+        let captions = reader::captions(batch, place.key(Part::JudgeReal), dropout)?;
+        let words = self.said(batch, place, learning, &plain)?.embed(artist.text.as_ref())?;
         let noise = self.noise(count, place.key(Part::JudgeFake), &plain);
-        let fake = artist.forward(noise, artist.text.forward(words).pooled);
+        let fake = artist.forward(noise, words.pooled);
         let fake = self.augmentation(count, place.key(Part::JudgeFake), &plain).apply(fake);
         let real = modality::to_tensor(batch.pictures("image")?, &plain);
         let real = self.augmentation(count, place.key(Part::JudgeReal), &plain).apply(real);
@@ -145,7 +141,7 @@ impl ModernObjective {
             let noise = |part| normal(real.dims(), place.key(part), Purpose::Penalty, device);
             (noise(Part::JudgeReal), noise(Part::JudgeFake))
         });
-        let text = self.tokens(&captions, place, learning, device)?;
+        let text = self.said(batch, place, learning, device)?;
         let move_to = |pictures: Tensor<4>| match device.is_autodiff() {
             true => Tensor::from_inner(pictures),
             false => pictures,
@@ -163,12 +159,11 @@ impl ModernObjective {
         device: &Device,
     ) -> Result<Drawn, ModelError> {
         let count = batch.len();
-        let captions = self.captions(batch, place, learning)?;
         Ok(Drawn {
             noise: self.noise(count, place.key(Part::DrawFake), device),
             again: (self.objective.pair_weight > 0.0)
                 .then(|| self.noise(count, place.key(Part::DrawAgain), device)),
-            text: self.tokens(&captions, place, learning, device)?,
+            text: self.said(batch, place, learning, device)?,
             real: modality::to_tensor(batch.pictures("image")?, device),
             augmentation: (
                 self.augmentation(count, place.key(Part::DrawReal), device),
@@ -211,7 +206,7 @@ impl Objective for ModernObjective {
         for batch in batches {
             let place = Place { step, first, total };
             let shown = self.judged(&artist, batch, place, true, &device)?;
-            let loss = discriminator_loss(&self.discriminator.module, shown, &self.objective);
+            let loss = discriminator_loss(&self.discriminator.module, shown, &self.objective)?;
             self.discriminator.backward(&(loss.total(every) * parts));
             self.tell(&mut sums, &loss, parts, every);
             first += batch.len() as u64;
@@ -222,7 +217,7 @@ impl Objective for ModernObjective {
         let mut first = 0;
         for batch in batches {
             let task = self.drawn(batch, Place { step, first, total }, true, &device)?;
-            let (loss, pair) = generator_loss(&self.generator.module, &judge, task, &self.objective);
+            let (loss, pair) = generator_loss(&self.generator.module, &judge, task, &self.objective)?;
             *sums.entry("generator".to_string()).or_default() += scalar(&loss) * parts;
             if let Some(pair) = &pair {
                 *sums.entry("pair".to_string()).or_default() += scalar(pair) * parts;
@@ -241,9 +236,9 @@ impl Objective for ModernObjective {
         let (artist, judge) = (self.generator.average(), self.discriminator.average());
         let mut losses = Losses::new();
         let shown = self.judged(&artist, batch, place, false, &device)?;
-        self.tell(&mut losses, &discriminator_loss(&judge, shown, &self.objective), 1.0, 1);
+        self.tell(&mut losses, &discriminator_loss(&judge, shown, &self.objective)?, 1.0, 1);
         let task = self.drawn(batch, place, false, &device)?;
-        let (loss, pair) = generator_loss(&artist, &judge, task, &self.objective);
+        let (loss, pair) = generator_loss(&artist, &judge, task, &self.objective)?;
         losses.insert("generator".to_string(), scalar(&loss));
         if let Some(pair) = &pair {
             losses.insert("pair".to_string(), scalar(pair));
@@ -265,14 +260,13 @@ impl Objective for ModernObjective {
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
         let generator = self.generator.network(which);
-        let (config, tokenizer) = (self.config.clone(), self.tokenizer.clone());
-        Arc::new(ModernModel::new(generator, config, self.picture_shape, tokenizer))
+        let (config, reader) = (self.config.clone(), self.reader.clone());
+        Arc::new(ModernModel::new(generator, config, self.picture_shape, reader))
     }
 
     fn package(&self, which: Which) -> Package {
         let weights = self.generator.weights(which);
         let config = serde_json::json!(self.config);
-        let package = Package::new(super::FAMILY.name, config, self.picture_shape, weights);
-        Package { tokenizer: Some(self.tokenizer.clone()), ..package }
+        self.reader.packed_with(Package::new(super::FAMILY.name, config, self.picture_shape, weights))
     }
 }

@@ -1,9 +1,7 @@
 //! The generator as a model that draws in one step what it is told.
 
-use std::sync::Arc;
-
 use burn::{module::Module, tensor::Device};
-use rebus_data::{Pictures, Tokenizer};
+use rebus_data::Pictures;
 use rebus_nn::{
     Init,
     random::{Purpose, normal_per_seed},
@@ -12,7 +10,10 @@ use rebus_nn::{
 use super::{Generator, ModernConfig};
 use crate::{
     Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder, ModelInfo,
-    Observer, reader::Reading, registry::section, sampling,
+    Observer,
+    reader::{Reader, Reading},
+    registry::section,
+    sampling,
 };
 
 /// A generator with captions that draws.
@@ -30,11 +31,11 @@ impl ModernModel {
         generator: Generator,
         config: ModernConfig,
         picture_shape: [usize; 3],
-        tokenizer: Arc<Tokenizer>,
+        reader: Reader,
     ) -> Self {
         let info = ModelInfo::in_memory(super::FAMILY.name, generator.num_params(), picture_shape);
         let device = generator.devices().into_iter().next().unwrap_or_default();
-        let text = Reading::own(generator.text.clone(), tokenizer, config.text.context);
+        let text = Reading::new(reader, generator.text.clone(), device.clone());
         Self { generator, config, text, info, device }
     }
 
@@ -45,10 +46,10 @@ impl ModernModel {
     pub fn open(folder: ModelFolder, device: &Device) -> Result<Self, ModelError> {
         let config: ModernConfig = section(&folder.config, "config", super::FAMILY.name)?;
         config.validate(folder.picture_shape)?;
-        let tokenizer = folder.require_tokenizer()?;
+        let reader = Reader::of_folder(&folder, config.encoder.as_ref(), config.text.context, device)?;
         let generator = Generator::new(&config, folder.picture_shape, &mut Init::empty(device));
         let generator = folder.fill(generator, "generator.")?;
-        let mut model = Self::new(generator, config, folder.picture_shape, tokenizer);
+        let mut model = Self::new(generator, config, folder.picture_shape, reader);
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }

@@ -5,8 +5,9 @@ use rebus_nn::{kernels, resample};
 
 use super::{Discriminator, Generator, ModernObjectiveConfig};
 use crate::{
+    ModelError,
     gan::{augment::Augmentation, loss::pairing},
-    modality::TextTokens,
+    reader::Said,
 };
 
 /// What the discriminator is shown.
@@ -17,7 +18,7 @@ pub struct Judged {
     /// Pictures drawn for the same texts, augmented, no part of a graph.
     pub fake: Tensor<4>,
     /// The texts of both.
-    pub text: TextTokens,
+    pub text: Said,
     /// `[batch, 1]`: 1 where the next sample's text (the first's for the last) is wrong for this picture, else 0.
     pub mismatched: Tensor<2>,
     /// Normal noise for the penalties, for the real and for the drawn pictures, where this step has penalties.
@@ -56,11 +57,14 @@ impl DiscriminatorLoss {
 /// A gradient's square is measured along noise: for n ~ N(0, I), `((D(x + s n) - D(x)) / s)²` has it as its mean as s
 /// goes to 0, and needs no second derivative. The trunk sees all pictures in one batch and knows nothing of texts, so
 /// that mismatched texts cost next to nothing.
+///
+/// # Errors
+/// Tokens for a network without a text encoder.
 pub fn discriminator_loss(
     discriminator: &Discriminator,
     shown: Judged,
     settings: &ModernObjectiveConfig,
-) -> DiscriminatorLoss {
+) -> Result<DiscriminatorLoss, ModelError> {
     let batch = shown.real.dims()[0];
     let step = settings.penalty_step;
     let mut pictures = vec![shown.real.clone(), shown.fake.clone()];
@@ -69,7 +73,7 @@ pub fn discriminator_loss(
         pictures.push(shown.fake + fake.clone() * step);
     }
     let features = discriminator.look(Tensor::cat(pictures, 0)); // [2 or 4 times b, width]
-    let pooled = discriminator.text.forward(shown.text).pooled; // [b, text width]
+    let pooled = shown.text.embed(discriminator.text.as_ref())?.pooled; // [b, text width]
     let judge = |part: usize, pooled: &Tensor<2>| {
         discriminator.judge(features.clone().narrow(0, part * batch, batch), pooled.clone()) // [b, 1]
     };
@@ -85,7 +89,7 @@ pub fn discriminator_loss(
         let slope = |beside: Tensor<2>, here: &Tensor<2>| ((beside - here.clone()) / step).square().mean();
         (slope(judge(2, &pooled), &real) + slope(judge(3, &pooled), &fake)) * (settings.gamma / 2.0)
     });
-    DiscriminatorLoss { pairing: pairing(real, fake).mean(), mismatch, penalty }
+    Ok(DiscriminatorLoss { pairing: pairing(real, fake).mean(), mismatch, penalty })
 }
 
 /// What the generator is asked to draw, and what it is judged against.
@@ -96,7 +100,7 @@ pub struct Drawn {
     /// Other noise of that shape, for a second drawing of each text where the pair term counts.
     pub again: Option<Tensor<2>>,
     /// The texts.
-    pub text: TextTokens,
+    pub text: Said,
     /// The texts' own pictures.
     pub real: Tensor<4>,
     /// Changes of the real and of the drawn pictures before they are judged.
@@ -110,13 +114,16 @@ pub struct Drawn {
 /// from two drawings G1 and G2 of a text whose own picture is x, all made smaller:
 /// `(|G1 - x| + |G2 - x|) / 2 - |G1 - G2| / 2`. It is least where the drawings of a text vary as its pictures do. The
 /// mean difference alone would be least at their median, which is one grey picture under every noise.
+///
+/// # Errors
+/// As [`discriminator_loss`].
 pub fn generator_loss(
     generator: &Generator,
     discriminator: &Discriminator,
     task: Drawn,
     settings: &ModernObjectiveConfig,
-) -> (Tensor<1>, Option<Tensor<1>>) {
-    let pooled = generator.text.forward(task.text.clone()).pooled;
+) -> Result<(Tensor<1>, Option<Tensor<1>>), ModelError> {
+    let pooled = task.text.clone().embed(generator.text.as_ref())?.pooled;
     let drawn = generator.forward(task.noise, pooled.clone()); // [b, c, h, w]
     let pair = task.again.map(|noise| {
         let small = |pictures: Tensor<4>| resample::downsample_mean(pictures, settings.pair_factor);
@@ -125,9 +132,9 @@ pub fn generator_loss(
         let apart = |one: &Tensor<4>, two: &Tensor<4>| kernels::mean((one.clone() - two.clone()).abs());
         (apart(&one, &own) + apart(&two, &own) - apart(&one, &two)) * (settings.pair_weight / 2.0)
     });
-    let pooled = discriminator.text.forward(task.text).pooled;
+    let pooled = task.text.embed(discriminator.text.as_ref())?.pooled;
     let judge = |pictures: Tensor<4>| discriminator.judge(discriminator.look(pictures), pooled.clone());
     let real = judge(task.augmentation.0.apply(task.real));
     let fake = judge(task.augmentation.1.apply(drawn));
-    (pairing(fake, real).mean(), pair)
+    Ok((pairing(fake, real).mean(), pair))
 }
