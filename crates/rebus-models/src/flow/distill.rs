@@ -162,7 +162,7 @@ impl<N: VelocityField> DistillObjective<N> {
         })
     }
 
-    /// Moments, steps, noise and captions of a batch, each sample from streams of its own.
+    /// Steps, noise and captions of a batch, each sample from streams of its own.
     fn example(&self, batch: &Batch, key: Key, learning: bool) -> Result<Example, ModelError> {
         let (settings, device) = (&self.objective, self.device.clone().inner());
         let pictures = batch.pictures("image")?;
