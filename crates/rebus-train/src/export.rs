@@ -109,7 +109,7 @@ pub(crate) fn write(
     precision: Precision,
 ) -> Result<(), TrainError> {
     check_output(output)?;
-    let recipe = toml::to_string(&about.recipe.to_table()?)
+    let recipe = toml::to_string(&without_places(about.recipe.clone()).to_table()?)
         .map_err(|error| TrainError::Kind { place: "recipe".into(), reason: error.to_string() })?;
     package.provenance = json!({
         "data": prepare::name_of(&about.info.data),
@@ -130,6 +130,15 @@ pub(crate) fn write(
     package.write(&temporary, precision)?;
     write_atomic(&temporary.join("README.md"), card::card(&package, about).as_bytes())?;
     put(&temporary, output)
+}
+
+/// A recipe that names other models, and does not tell where on somebody's machine they lie.
+fn without_places(mut recipe: Recipe) -> Recipe {
+    let named = recipe.needs.values_mut().map(|need| &mut need.model);
+    for model in named.chain([&mut recipe.condition.encoder]) {
+        *model = prepare::name_of(Path::new(model.as_str()));
+    }
+    recipe
 }
 
 /// Only a model, or nothing, may be replaced.

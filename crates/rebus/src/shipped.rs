@@ -68,7 +68,12 @@ pub fn shipped_for(need: &str) -> Result<ModelFolder, ModelError> {
     match need {
         "encoder" | "condition" => shipped(Ships::Encoder),
         "teacher" => shipped(Ships::Drawing),
-        _ => Err(ModelError::NoModel { folder: format!("(no model ships for needs.{need})").into() }),
+        _ => Err(ModelError::Config {
+            field: "needs",
+            value: format!("{need}, shipped"),
+            rule: "what ships is an `encoder`, also for [condition], and a `teacher`: name a folder"
+                .to_string(),
+        }),
     }
 }
 

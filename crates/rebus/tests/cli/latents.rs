@@ -137,6 +137,9 @@ fn a_flow_draws_in_the_latents_of_an_autoencoder_that_was_trained_before() {
     let (code, said) = failed(folder.path(), &resume);
     assert!(code == 2 && said.contains("there is none at one"), "{code} {said}");
     done(folder.path(), &[&resume[..], &["--set", "needs.autoencoder.model=moved/model"]].concat());
+    // A model tells the name of what it learned with, and not where somebody has it.
+    let told = std::fs::read_to_string(folder.path().join("flow/model/model.json")).unwrap();
+    assert!(told.contains("needs.autoencoder") && !told.contains("moved/"), "{told}");
     autoencoder("two", "train.seed=2");
     let two = ["--set", "train.steps=4", "--set", "needs.autoencoder.model=two"];
     let (code, said) = failed(folder.path(), &[&resume[..4], &two].concat());
