@@ -90,6 +90,9 @@ pub struct SetReport {
     /// What is lost against an easier set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// How likely the model takes the true pictures to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<TrueLikelihood>,
     /// Do drawings go with their captions?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
@@ -125,6 +128,17 @@ pub enum Measured<T> {
         /// Why.
         note: String,
     },
+}
+
+/// How likely a model takes true pictures with their captions to be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TrueLikelihood {
+    /// An upper bound of the bits for each number of a picture, on average.
+    pub bits_per_dimension: f64,
+    /// How many pictures.
+    pub pictures: usize,
+    /// How it is bounded.
+    pub bound: &'static str,
 }
 
 /// The mean cosine between pictures and captions in the encoder's space.

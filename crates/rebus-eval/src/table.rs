@@ -205,6 +205,13 @@ const MEASURES: &[Measure] = &[
         None,
     ),
     measure(
+        "bits a number of the true pictures",
+        "at most, by a model that knows likelihoods; less is better",
+        3,
+        |set| Some(set.likelihood?.bits_per_dimension),
+        None,
+    ),
+    measure(
         "taken for what it should be",
         "percent, by the classifier",
         1,

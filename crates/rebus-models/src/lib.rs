@@ -27,8 +27,8 @@ pub mod vae;
 pub mod weights;
 
 pub use capability::{
-    Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Model,
-    ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Vectors,
+    Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Likelihood,
+    Model, ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Vectors,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

@@ -2,11 +2,17 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use burn::tensor::{Device, Tensor};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 use indexmap::IndexMap;
 use rebus_data::{Batch, Tokenizer};
 pub use rebus_nn::optim::Which;
-use rebus_nn::optim::{AdamWConfig, AverageConfig, Snapshot};
+use rebus_nn::{
+    ComputePrecision, Init,
+    optim::{AdamWConfig, AverageConfig, Learner, Remember, Snapshot},
+};
 
 use crate::{Model, ModelError, ModelFolder, Package};
 
@@ -43,8 +49,18 @@ pub trait Objective: Send {
     /// As [`step`](Self::step).
     fn evaluate(&mut self, batch: &Batch, step: &Step) -> Result<Losses, ModelError>;
 
+    /// Its networks with all that training remembers of each, always in the same order.
+    fn learners(&self) -> Vec<&dyn Remember>;
+
+    /// The same, to go back to what they were.
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember>;
+
     /// All that goes into a checkpoint as tensors.
-    fn snapshot(&self) -> Snapshot;
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.learners().into_iter().for_each(|learner| learner.save(&mut snapshot));
+        snapshot
+    }
 
     /// Whatever is not a tensor: a pool of past pictures, an adaptive probability.
     fn state(&self) -> serde_json::Value {
@@ -55,7 +71,10 @@ pub trait Objective: Send {
     ///
     /// # Errors
     /// They are of another network.
-    fn restore(&mut self, snapshot: &Snapshot, state: &serde_json::Value) -> Result<(), ModelError>;
+    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
+        let mut learners = self.learners_mut().into_iter();
+        learners.try_for_each(|learner| learner.load(snapshot)).map_err(ModelError::checkpoint)
+    }
 
     /// The model as it stands, ready to draw.
     fn model(&self, which: Which) -> Arc<dyn Model>;
@@ -90,6 +109,8 @@ pub struct ObjectiveSpec {
     pub device: Device,
     /// The seed of the first weights.
     pub seed: u64,
+    /// In which numbers the networks multiply; weights, sums, norms and losses have 32 bits in either.
+    pub precision: ComputePrecision,
 }
 
 impl ObjectiveSpec {
@@ -107,7 +128,18 @@ impl ObjectiveSpec {
             cache: None,
             device,
             seed,
+            precision: ComputePrecision::default(),
         }
+    }
+
+    /// First weights of the family's networks.
+    pub fn init(&self) -> Init {
+        Init::new(&self.device, self.seed).with_precision(self.precision)
+    }
+
+    /// A network at its first step. `name` stands before the names of its weights in files.
+    pub fn learner<M: Module>(&self, name: &'static str, network: M) -> Learner<M> {
+        Learner::new(name, network, self.optimizer.clone(), self.average)
     }
 
     /// A model that the recipe needs.

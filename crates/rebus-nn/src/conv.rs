@@ -6,7 +6,7 @@ use burn::{
 };
 
 use crate::{
-    Init,
+    ComputePrecision, Init,
     kernels::{self, Activation, Convolution, PackedWeight},
 };
 
@@ -19,6 +19,8 @@ pub struct Conv2d {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     convolution: Convolution,
+    #[module(skip)]
+    precision: ComputePrecision,
     #[module(skip)]
     packed: PackedWeight,
 }
@@ -50,14 +52,14 @@ impl Conv2d {
     /// As [`new`](Self::new), with weights zero: a branch that starts silent.
     pub fn zeroed(channels: [usize; 2], kernel: usize, init: &mut Init) -> Self {
         let weight = init.constant(shape(channels, kernel), 0.0);
-        Self::from_weight(weight, &mut Init::empty(init.device()))
+        Self::from_weight(weight, &mut Init::empty(init.device()).with_precision(init.precision()))
     }
 
     fn from_weight(weight: Param<Tensor<4>>, init: &mut Init) -> Self {
         let [channels_out, _, kernel, _] = weight.dims();
         let bias = Some(init.constant([channels_out], 0.0));
         let convolution = Convolution::new(1, (kernel / 2, kernel / 2));
-        Self { weight, bias, convolution, packed: PackedWeight::default() }
+        Self { weight, bias, convolution, precision: init.precision(), packed: PackedWeight::default() }
     }
 
     /// Another stride, with the padding that goes before and after each side.
@@ -88,7 +90,7 @@ impl Conv2d {
     /// [`forward`](Self::forward) of a picture of twice the size whose pixels are four equal ones each, as one operation: for a
     /// kernel of 3x3 that keeps the size.
     pub fn upsampled(&self, input: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight.val();
+        let weight = self.precision.of(self.weight.val());
         let kernel = weight.dims()[2];
         if self.convolution != Convolution::new(1, (1, 1)) || kernel != 3 {
             return self.forward(kernels::upsample_nearest(input, 2));
@@ -98,7 +100,7 @@ impl Conv2d {
 
     fn convolve(&self, input: Tensor<4>, activation: Option<Activation>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        let weight = self.weight.val();
+        let weight = self.precision.of(self.weight.val());
         kernels::conv2d_packed(
             input,
             weight,

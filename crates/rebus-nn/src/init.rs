@@ -6,6 +6,8 @@ use burn::{
 };
 use rebus_data::random::{Purpose, fill_normal, stream, uniform};
 
+use crate::ComputePrecision;
+
 /// Hands out first values: the n-th weight asked for has the n-th stream of the seed, so that the same network with
 /// the same seed starts the same on every device.
 #[derive(Debug)]
@@ -13,17 +15,28 @@ pub struct Init {
     device: Device,
     seed: Option<u64>,
     next: u64,
+    precision: ComputePrecision,
 }
 
 impl Init {
     /// Random first values, as training from scratch wants them.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), seed: Some(seed), next: 0 }
+        Self { device: device.clone(), seed: Some(seed), next: 0, precision: ComputePrecision::default() }
     }
 
     /// Zeros everywhere: for a network whose weights are about to be read from a file.
     pub fn empty(device: &Device) -> Self {
-        Self { device: device.clone(), seed: None, next: 0 }
+        Self { device: device.clone(), seed: None, next: 0, precision: ComputePrecision::default() }
+    }
+
+    /// For layers that multiply in this precision. Their weights have 32 bits, as have sums.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// In which numbers layers are to multiply.
+    pub fn precision(&self) -> ComputePrecision {
+        self.precision
     }
 
     /// Where the weights lie.

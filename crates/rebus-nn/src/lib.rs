@@ -18,6 +18,7 @@ pub mod conv;
 pub mod device;
 pub mod embedding;
 pub mod feed_forward;
+pub mod graph;
 pub mod init;
 pub mod kernels;
 pub mod linear;

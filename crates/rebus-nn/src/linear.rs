@@ -6,7 +6,7 @@ use burn::{
 };
 
 use crate::{
-    Init,
+    ComputePrecision, Init,
     kernels::{self, PackedWeight},
 };
 
@@ -17,6 +17,8 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[d_output]`
     pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    precision: ComputePrecision,
     #[module(skip)]
     packed: PackedWeight,
 }
@@ -52,7 +54,7 @@ impl Linear {
     fn from_weight(weight: Param<Tensor<2>>, init: &mut Init) -> Self {
         let [_, d_output] = weight.dims();
         let bias = Some(init.constant([d_output], 0.0));
-        Self { weight, bias, packed: PackedWeight::default() }
+        Self { weight, bias, precision: init.precision(), packed: PackedWeight::default() }
     }
 
     /// Without a bias.
@@ -62,7 +64,7 @@ impl Linear {
 
     /// `[..., d_input]` to `[..., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let weight = self.weight.val();
+        let weight = self.precision.of(self.weight.val());
         let [d_input, d_output] = weight.dims();
         let mut shape = input.dims();
         let rows = shape.iter().product::<usize>() / d_input.max(1);

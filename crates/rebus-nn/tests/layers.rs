@@ -8,7 +8,7 @@ use burn::{
 };
 use rebus_nn::{
     Conv2d, Init, Linear, burn, kernels,
-    optim::{AdamWConfig, AverageConfig, Learner, Snapshot},
+    optim::{AdamWConfig, AverageConfig, Learner, Remember, Snapshot},
     random::{self, Key, Purpose},
 };
 

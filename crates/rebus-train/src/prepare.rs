@@ -261,7 +261,10 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
     }
     let size = recipe.data.image_size.size();
     let shape = [usize::from(recipe.data.channels), size.height as usize, size.width as usize];
-    let device = if device.is_autodiff() { device.clone() } else { device.clone().autodiff() };
+    let device = match recipe.train.gradient_checkpointing {
+        true => device.clone().autodiff().gradient_checkpointing(),
+        false => device.clone().autodiff(),
+    };
     let mut spec = ObjectiveSpec::new(shape, device, recipe.train.seed);
     let json = |table: &Table, place: &str| {
         serde_json::to_value(table)
@@ -271,6 +274,7 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
     spec.objective = json(&recipe.objective, "objective")?;
     spec.optimizer = recipe.optimizer.clone();
     spec.average = recipe.average;
+    spec.precision = recipe.train.precision;
     spec.needs = home.models(recipe)?;
     spec.cache = home.cache.clone();
     if !recipe.condition.is_own() && !family.tokenizer_of.contains(&CONDITION) {

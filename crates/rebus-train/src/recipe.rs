@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use fs_err as fs;
 use rebus_data::{DataConfig, tokenizer::TokenizerConfig};
-use rebus_nn::optim::{AdamWConfig, AverageConfig};
+use rebus_nn::{
+    ComputePrecision,
+    optim::{AdamWConfig, AverageConfig},
+};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -89,6 +92,11 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Parts that a step's pictures are taken in, one after the other, to save memory; it divides `batch_size`.
     pub accumulate: usize,
+    /// Whether cheap operations are worked out once more on the way back instead of being kept (Chen et al. 2016): less memory,
+    /// a little slower, the same numbers.
+    pub gradient_checkpointing: bool,
+    /// In which numbers the network multiplies; its weights, norms, sums and losses have 32 bits in either.
+    pub precision: ComputePrecision,
     /// The rate after warm-up and before decay.
     pub learning_rate: f64,
     /// Steps over which the rate rises.
@@ -147,6 +155,8 @@ impl Default for TrainConfig {
             steps: 10_000,
             batch_size: 32,
             accumulate: 1,
+            gradient_checkpointing: false,
+            precision: ComputePrecision::default(),
             learning_rate: 1e-3,
             warmup_steps: 200,
             decay_start: 0,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     EvalError, Judge,
     captioned::{Ask, Captioned, captioned, stack},
+    report::TrueLikelihood,
     retrieval::nothing,
 };
 
@@ -119,6 +120,23 @@ impl Bench<'_> {
             Source::Pictures(_) => None,
         };
         Ok(Drawn { seen: drawings.seen(&set.name, self.rulers)?, truth, pairs, shape })
+    }
+
+    /// How likely the model takes the first true pictures of a set to be, as far as it knows.
+    pub(super) fn likelihood(&mut self, set: &CaptionSet) -> Result<Option<TrueLikelihood>, EvalError> {
+        let records = &set.records[..self.settings.likelihoods.min(set.records.len())];
+        if records.is_empty() || matches!(self.source, Source::Pictures(_)) {
+            return Ok(None);
+        }
+        let own = self.own(records)?;
+        let captions: Vec<String> = match &set.captions {
+            Some(said) => readable(records, &own).map(|place| said[place].clone()).collect(),
+            None => own.iter().map(|record| record.caption.clone()).collect(),
+        };
+        let truth = stack(own.iter().map(|record| &record.picture));
+        let (done, total) = (self.done, self.total);
+        let mut patient = Patient { observer: self.observer, done, total };
+        self.source.likelihood(&truth, &captions, self.settings.drawing.seed, &mut patient)
     }
 
     /// A drawing of a set once more, and a real picture.

@@ -71,6 +71,7 @@ impl Bench<'_> {
             distances: measured(&seen.features, &others.reference.features, &self.settings.distances)?,
             floor,
             learned: 0,
+            likelihood: None,
             lost: None,
             agreement: words.as_ref().map(|words| words.agreement),
             retrieval: words.as_ref().map(|words| words.drawn),

@@ -41,6 +41,8 @@ pub struct Evaluation {
     pub sets: Vec<CaptionSet>,
     /// Whether only the last set is drawn and measured: of the usual ones, the captions that were held out.
     pub last_set_only: bool,
+    /// True pictures of each set of which a model that can is asked how likely they are; 0 for none.
+    pub likelihoods: usize,
     /// A folder in which what was seen of the reference is kept for the next time.
     pub cache: Option<PathBuf>,
     /// How pictures are drawn.
@@ -96,6 +98,7 @@ impl Evaluation {
             samples: None,
             sets: vec![],
             last_set_only: false,
+            likelihoods: 32,
             cache: None,
             drawing: Drawing::default(),
             distances: DistanceSettings::default(),
@@ -140,6 +143,7 @@ pub fn evaluate(
         let all = all.as_ref().unwrap_or(&training);
         let others = Others { reference: &reference, training: &training, unseen, all };
         let (mut report, show) = bench.measure(set, drawn, others)?;
+        report.likelihood = bench.likelihood(set)?;
         report.learned = set.records.iter().filter(|record| plan.learned.contains(record)).count();
         sets.push(report);
         shown.push(show);

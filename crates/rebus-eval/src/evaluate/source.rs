@@ -1,9 +1,12 @@
 //! Where the pictures come from that are measured: a model that draws them, or a collection in which they lie.
 
 use rebus_data::{Collection, Pictures};
-use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able};
+use rebus_models::{
+    Condition, GenerateRequest, Input, Model, ModelError, Observer, capability::bits_per_dimension,
+    registry::able,
+};
 
-use crate::EvalError;
+use crate::{EvalError, report::TrueLikelihood};
 
 /// Makes the pictures that are measured.
 #[derive(Clone, Copy)]
@@ -28,6 +31,36 @@ pub struct Drawing {
 }
 
 impl Source<'_> {
+    /// What the model is told of captions; nothing by one that reads none.
+    fn condition(&self, captions: &[String]) -> Result<Option<Condition>, ModelError> {
+        let Self::Model(model) = self else { return Ok(None) };
+        let texts: Vec<Input> = captions.iter().cloned().map(Input::Text).collect();
+        model.conditioner().map(|conditioner| conditioner.condition(&texts)).transpose()
+    }
+
+    /// How likely the model takes true pictures with their captions to be, on average.
+    ///
+    /// # Errors
+    /// Pictures of another size, an interruption.
+    pub(super) fn likelihood(
+        &self,
+        truth: &Pictures,
+        captions: &[String],
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<TrueLikelihood>, EvalError> {
+        let Self::Model(model) = self else { return Ok(None) };
+        let Some(knows) = model.likelihood() else { return Ok(None) };
+        let condition = self.condition(captions)?;
+        let nats = knows.log_probability(truth, condition.as_ref(), seed, observer)?;
+        let mean = -nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        Ok(Some(TrueLikelihood {
+            bits_per_dimension: bits_per_dimension(mean, model.info().picture_shape),
+            pictures: nats.len(),
+            bound: knows.bound(),
+        }))
+    }
+
     /// Whether pictures are drawn from captions.
     pub(super) fn follows_captions(&self) -> bool {
         matches!(self, Self::Model(model) if model.conditioner().is_some())
@@ -73,12 +106,7 @@ impl Source<'_> {
         request.seeds = records.iter().map(|record| drawing.seed.wrapping_add(*record as u64)).collect();
         request.guidance_scale = drawing.guidance_scale;
         request.num_inference_steps = drawing.num_inference_steps;
-        if let Self::Model(model) = self
-            && let Some(conditioner) = model.conditioner()
-        {
-            let texts: Vec<Input> = captions.iter().cloned().map(Input::Text).collect();
-            request.condition = Some(conditioner.condition(&texts)?);
-        }
+        request.condition = self.condition(captions)?;
         let drawn = generator.generate(&request, observer)?;
         // As a file would hold them.
         Ok(Pictures::from_images(&drawn.to_images()?)?)

@@ -6,13 +6,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use fs_err as fs;
-use rebus_data::{Pictures, write::write_atomic};
+use rebus_data::{Batch, Pictures, write::write_atomic};
 use rebus_nn::{Init, named::NamedTensors};
 
 use super::{Autoencoder, AutoencoderConfig, AutoencoderModel};
-use crate::{ModelError, ModelFolder, Precision, registry::section, weights};
+use crate::{ModelError, ModelFolder, Precision, modality, registry::section, weights};
 
 /// Numbers of all latents that are kept, a gigabyte of them; what is encoded beyond is not.
 const MOST_NUMBERS: usize = 1 << 28;
@@ -32,6 +32,18 @@ pub struct Latents {
     hash: String,
     cache: Option<PathBuf>,
     known: Mutex<HashMap<[usize; 3], Known>>,
+}
+
+/// What a family that draws learns of a batch: its pictures, or their latents where it draws in such.
+///
+/// # Errors
+/// A batch without pictures, or of a size that the autoencoder does not know.
+pub fn drawn(latents: Option<&Latents>, batch: &Batch, device: &Device) -> Result<Tensor<4>, ModelError> {
+    let pictures = batch.pictures("image")?;
+    Ok(match latents {
+        Some(latents) => modality::to_tensor(&latents.of(pictures)?, device),
+        None => modality::to_tensor(pictures, device),
+    })
 }
 
 type Key = [u8; 32];

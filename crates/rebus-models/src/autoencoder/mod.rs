@@ -9,7 +9,7 @@ mod patches;
 mod sample;
 
 pub use config::{AutoencoderConfig, AutoencoderObjectiveConfig};
-pub use latents::Latents;
+pub use latents::{Latents, drawn};
 pub use network::Autoencoder;
 pub use objective::{AutoencoderObjective, Eye, Rebuilt, Weights, hinge};
 pub use patches::PatchDiscriminator;

@@ -8,8 +8,8 @@ use burn::{
 };
 use rebus_data::Batch;
 use rebus_nn::{
-    Init, kernels,
-    optim::{Learner, Snapshot},
+    graph, kernels,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
     resample,
 };
@@ -122,12 +122,12 @@ impl AutoencoderObjective {
             true => Some(Eye::of(spec)?),
             false => None,
         };
-        let mut init = Init::new(&spec.device, spec.seed);
+        let mut init = spec.init();
         let autoencoder = Autoencoder::new(&config, channels, &mut init);
         let discriminator = PatchDiscriminator::new(&objective.discriminator_widths, channels, &mut init);
         Ok(Self {
-            autoencoder: Learner::new("network", autoencoder, spec.optimizer.clone(), spec.average),
-            discriminator: Learner::new("discriminator", discriminator, spec.optimizer.clone(), spec.average),
+            autoencoder: spec.learner("network", autoencoder),
+            discriminator: spec.learner("discriminator", discriminator),
             eye,
             config,
             objective,
@@ -223,11 +223,12 @@ impl Objective for AutoencoderObjective {
             first += batch.len() as u64;
         }
         self.autoencoder.update(step.learning_rate);
-        self.autoencoder.module.observe(Tensor::from_inner(Tensor::cat(said, 0)));
+        self.autoencoder.module.observe(graph::constant(Tensor::cat(said, 0), &self.device));
 
         if judged {
             for (real, rebuilt) in pairs {
-                let judge = |pictures| self.discriminator.module.forward(Tensor::from_inner(pictures));
+                let judge =
+                    |pictures| self.discriminator.module.forward(graph::constant(pictures, &self.device));
                 let loss = hinge(judge(real), judge(rebuilt));
                 self.discriminator.backward(&(loss.clone() * share));
                 add(Losses::from([("discriminator".to_string(), scalar(&loss))]));
@@ -247,16 +248,12 @@ impl Objective for AutoencoderObjective {
         Ok(Self::losses(&Rebuilt::of(&self.autoencoder.average(), eye.as_ref(), &shown, noise)))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.autoencoder.save(&mut snapshot);
-        self.discriminator.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.autoencoder, &self.discriminator]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        let autoencoder = self.autoencoder.load(snapshot);
-        autoencoder.and_then(|()| self.discriminator.load(snapshot)).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.autoencoder, &mut self.discriminator]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

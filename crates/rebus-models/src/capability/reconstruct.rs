@@ -33,7 +33,7 @@ pub(crate) fn check_pictures(pictures: &Pictures, shape: [usize; 3]) -> Result<(
     Err(ModelError::Request {
         option: "picture",
         value: format!("{width}x{height} with {channels} channels"),
-        rule: format!("this model reconstructs pictures of {wide}x{tall} with {wanted} channels"),
+        rule: format!("this model knows pictures of {wide}x{tall} with {wanted} channels"),
     })
 }
 

@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 use rebus_data::Batch;
-use rebus_nn::{
-    Init,
-    optim::{Learner, Snapshot},
-};
+use rebus_nn::optim::{Learner, Remember};
 
 use super::{ClassifierConfig, ClassifierModel, ClassifierObjectiveConfig};
 use crate::{
@@ -38,10 +35,10 @@ impl ClassifierObjective {
         objective.validate()?;
         let picture_shape = spec.picture_shape;
         config.picture.validate_size(picture_shape[1], picture_shape[2])?;
-        let mut init = Init::new(&spec.device, spec.seed);
+        let mut init = spec.init();
         let network = PictureTower::new(&config.picture, picture_shape[0], config.classes.len(), &mut init);
         Ok(Self {
-            learner: Learner::new("network", network, spec.optimizer.clone(), spec.average),
+            learner: spec.learner("network", network),
             numbers: config.classes.iter().cloned().zip(0..).collect(),
             config,
             objective,
@@ -110,14 +107,12 @@ impl Objective for ClassifierObjective {
         Ok(Losses::from([("cross_entropy".to_string(), scalar(&loss)), ("wrong".to_string(), wrong)]))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.learner.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.learner]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner.load(snapshot).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.learner]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

@@ -9,8 +9,8 @@ use rebus_data::{
     random::{below, uniform},
 };
 use rebus_nn::{
-    Init,
-    optim::{Learner, Snapshot},
+    graph,
+    optim::{Learner, Remember},
     random::{Key, Purpose},
 };
 use unicode_segmentation::UnicodeSegmentation;
@@ -62,8 +62,8 @@ impl DualObjective {
         objective.validate()?;
         let [channels, height, width] = spec.picture_shape;
         config.picture.validate_size(height, width)?;
-        let network = DualNetwork::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
-        let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
+        let network = DualNetwork::new(&config, channels, &mut spec.init());
+        let learner = spec.learner("network", network);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
         Ok(Self { learner, config, objective, tokenizer, picture_shape, device })
     }
@@ -130,7 +130,7 @@ impl DualObjective {
         for (batch, key) in batches.iter().zip(keys) {
             parts.push(self.part(batch, *key, true, &plain)?);
         }
-        let leaf = |rows: Tensor<2>| Tensor::from_inner(rows).require_grad();
+        let leaf = |rows: Tensor<2>| graph::constant(rows, &self.device).require_grad();
         let leaves: Vec<(Tensor<2>, Tensor<2>)> = parts
             .iter()
             .map(|part| {
@@ -140,8 +140,8 @@ impl DualObjective {
             .collect();
         let rows =
             leaves.iter().map(|(pictures, texts)| Rows { pictures: pictures.clone(), texts: texts.clone() });
-        let scale = Tensor::<1>::from_inner(raw.scale.val()).require_grad();
-        let bias = Tensor::<1>::from_inner(raw.bias.val()).require_grad();
+        let scale = graph::constant(raw.scale.val(), &self.device).require_grad();
+        let bias = graph::constant(raw.bias.val(), &self.device).require_grad();
         let loss = self.loss(&parts, rows.collect(), scale.clone(), bias.clone());
         let gradients = loss.backward();
 
@@ -150,7 +150,7 @@ impl DualObjective {
             let network = &self.learner.module;
             let rows = network.rows(&part);
             let along = |rows: Tensor<2>, leaf: &Tensor<2>| {
-                leaf.grad(&gradients).map(|gradient| (rows * Tensor::from_inner(gradient)).sum())
+                leaf.grad(&gradients).map(|gradient| (rows * graph::constant(gradient, &self.device)).sum())
             };
             let mut sums: Vec<Tensor<1>> =
                 [along(rows.pictures, &leaves[number].0), along(rows.texts, &leaves[number].1)]
@@ -160,7 +160,8 @@ impl DualObjective {
             if number == 0 {
                 for (weight, leaf) in [(network.scale.val(), &scale), (network.bias.val(), &bias)] {
                     sums.extend(
-                        leaf.grad(&gradients).map(|gradient| (weight * Tensor::from_inner(gradient)).sum()),
+                        leaf.grad(&gradients)
+                            .map(|gradient| (weight * graph::constant(gradient, &self.device)).sum()),
                     );
                 }
             }
@@ -228,14 +229,12 @@ impl Objective for DualObjective {
         Ok(Losses::from([("contrastive".to_string(), scalar(&loss))]))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.learner.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.learner]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner.load(snapshot).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.learner]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

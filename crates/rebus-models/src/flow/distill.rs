@@ -10,8 +10,8 @@ use burn::{
 };
 use rebus_data::{Batch, random::below};
 use rebus_nn::{
-    Init, kernels, named,
-    optim::{Learner, Snapshot},
+    Init, graph, kernels, named,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{FlowConfig, FlowModel, Moment, VelocityField, sample::package};
 use crate::{
     Losses, Model, ModelError, ModelFolder, Objective, ObjectiveSpec, Package, Step, Which,
-    autoencoder::Latents,
+    autoencoder::{Latents, drawn},
     modality,
     objective::scalar,
     reader::{Reader, Said, Saying},
@@ -148,9 +148,9 @@ impl<N: VelocityField> DistillObjective<N> {
         let teacher = N::new(&config, channels, &mut Init::empty(&plain));
         let teacher = folder.fill(teacher, "network.")?;
         let config = FlowConfig { mean_velocity: true, ..config };
-        let student = begun(N::new(&config, channels, &mut Init::new(&spec.device, spec.seed)), folder)?;
+        let student = begun(N::new(&config, channels, &mut spec.init()), folder)?;
         Ok(Self {
-            learner: Learner::new("network", student, spec.optimizer.clone(), spec.average),
+            learner: spec.learner("network", student),
             teacher,
             latents: latents(folder, &config, spec)?,
             config,
@@ -165,11 +165,7 @@ impl<N: VelocityField> DistillObjective<N> {
     /// Steps, noise and captions of a batch, each sample from streams of its own.
     fn example(&self, batch: &Batch, key: Key, learning: bool) -> Result<Example, ModelError> {
         let (settings, device) = (&self.objective, self.device.clone().inner());
-        let pictures = batch.pictures("image")?;
-        let pictures = match &self.latents {
-            Some(latents) => modality::to_tensor(&latents.of(pictures)?, &device),
-            None => modality::to_tensor(pictures, &device),
-        };
+        let pictures = drawn(self.latents.as_ref(), batch, &device)?;
         let [count, ..] = pictures.dims();
         let taught = ((count as f64 * settings.teacher_share).round() as usize).clamp(1, count);
         let (times, lengths): (Vec<f32>, Vec<f32>) =
@@ -225,7 +221,7 @@ impl<N: VelocityField> DistillObjective<N> {
         target: Tensor<4>,
         device: &Device,
     ) -> Result<[Tensor<1>; 2], ModelError> {
-        let lift = |x: Tensor<4>| if device.is_autodiff() { Tensor::from_inner(x) } else { x };
+        let lift = |x: Tensor<4>| graph::constant(x, device);
         let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, device);
         let (count, taught) = (example.times.len(), example.taught);
         let text = example.said.on(device).embed(network.text())?;
@@ -333,14 +329,12 @@ impl<N: VelocityField> Objective for DistillObjective<N> {
         Ok(self.parts(&losses))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.learner.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.learner]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner.load(snapshot).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.learner]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

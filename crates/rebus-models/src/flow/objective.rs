@@ -5,16 +5,15 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use rebus_data::Batch;
 use rebus_nn::{
-    Init, kernels,
-    optim::{Learner, Snapshot},
+    kernels,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
 };
 
 use super::{FlowConfig, FlowModel, FlowObjectiveConfig, Moment, VelocityField, sample::package};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
-    autoencoder::Latents,
-    modality,
+    autoencoder::{Latents, drawn},
     objective::scalar,
     reader::{Reader, Said, Saying},
     registry::section,
@@ -104,8 +103,8 @@ impl<N: VelocityField> FlowObjective<N> {
         config.latents = latents.as_ref().map(|latents| latents.config.clone());
         config.validate()?;
         let [channels, ..] = config.drawn_shape(spec.picture_shape)?;
-        let network = N::new(&config, channels, &mut Init::new(&spec.device, spec.seed));
-        let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
+        let network = N::new(&config, channels, &mut spec.init());
+        let learner = spec.learner("network", network);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
         Ok(Self {
             learner,
@@ -128,11 +127,7 @@ impl<N: VelocityField> FlowObjective<N> {
         device: &Device,
     ) -> Result<FlowExample, ModelError> {
         let settings = &self.objective;
-        let pictures = batch.pictures("image")?;
-        let pictures = match &self.latents {
-            Some(latents) => modality::to_tensor(&latents.of(pictures)?, device),
-            None => modality::to_tensor(pictures, device),
-        };
+        let pictures = drawn(self.latents.as_ref(), batch, device)?;
         let [count, ..] = pictures.dims();
         let time = |sample| {
             let (mean, deviation) = (settings.time_mean, settings.time_deviation);
@@ -188,14 +183,12 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
         Ok(self.loss(&self.learner.average(), example)?.1)
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.learner.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.learner]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner.load(snapshot).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.learner]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Bool, Device, Tensor};
 use indexmap::IndexMap;
+use rebus_nn::graph;
 
 /// Data of one modality, encoded.
 #[derive(Debug, Clone)]
@@ -48,9 +49,9 @@ impl Embedding {
     pub fn on(&self, device: &Device) -> Self {
         match device.is_autodiff() && !self.pooled.device().is_autodiff() {
             true => Self {
-                sequence: Tensor::from_inner(self.sequence.clone()),
+                sequence: graph::constant(self.sequence.clone(), device),
                 mask: Tensor::from_data(self.mask.to_data(), device),
-                pooled: Tensor::from_inner(self.pooled.clone()),
+                pooled: graph::constant(self.pooled.clone(), device),
             },
             false => self.clone(),
         }

@@ -39,6 +39,12 @@ impl Chunk {
         (self.length..CHUNK).fold(all.narrow(self.start, self.length), |filled, _| filled.then(&last))
     }
 
+    /// A seed for each entry, filled up.
+    pub fn seeds(&self, first: u64) -> Vec<u64> {
+        let entry = |place: usize| (self.start + place.min(self.length - 1)) as u64;
+        (0..CHUNK).map(|place| first.wrapping_add(entry(place))).collect()
+    }
+
     /// A result without what was filled up.
     pub fn cut(&self, filled: Tensor<4>) -> Tensor<4> {
         filled.narrow(0, 0, self.length)
@@ -72,6 +78,32 @@ pub fn in_one_step(
         }
     }
     Ok(pictures)
+}
+
+/// A number for each of many pictures: `measure` is given [`CHUNK`] of them. The observer is told of each chunk, and sees the
+/// pictures.
+///
+/// # Errors
+/// Those of `measure`, or [`ModelError::Interrupted`].
+pub fn numbers_in_chunks(
+    pictures: &Pictures,
+    observer: &mut dyn Observer,
+    measure: impl Fn(Chunk, &Pictures) -> Result<Vec<f64>, ModelError>,
+) -> Result<Vec<f64>, ModelError> {
+    let [count, channels, height, width] = pictures.shape;
+    let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
+    let (mut numbers, chunks) = (vec![], chunks(count));
+    let total = chunks.len();
+    for (number, chunk) in chunks.enumerate() {
+        let chosen = chunk.of(&all);
+        let shape = [chosen.len(), channels, height, width];
+        let found = measure(chunk, &Pictures { shape, data: chosen.concat() })?;
+        numbers.extend_from_slice(&found[..chunk.length]);
+        if observer.step(number + 1, total, &|| pictures.clone()).is_break() {
+            return Err(ModelError::Interrupted);
+        }
+    }
+    Ok(numbers)
 }
 
 /// A condition with an entry for each input: `encode` is given [`CHUNK`] of them at a time.

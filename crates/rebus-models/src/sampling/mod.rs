@@ -8,7 +8,7 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 
-pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step};
+pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks};
 pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};

@@ -10,9 +10,8 @@ use burn::{
 use rebus_nn::Init;
 
 use super::{LikelihoodKind, VaeConfig, gaussian::summed};
+use crate::capability::likelihood::STEP;
 
-/// From one step of 256 to the next, of values in -1..1.
-const STEP: f64 = 2.0 / 255.0;
 /// Logarithms of a logistic's scale are at least this.
 const LEAST_SCALE: f64 = -7.0;
 /// Below this a probability is taken as the density times the step: their difference has no digits left.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use rebus_data::Batch;
 use rebus_nn::{
-    Init, kernels,
-    optim::{Learner, Snapshot},
+    kernels,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
 };
 
 use super::{Gaussian, VaeConfig, VaeModel, VaeNetwork, VaeObjectiveConfig, gaussian::summed};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, modality,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
+    capability::bits_per_dimension,
+    modality,
     objective::scalar,
     reader::{Reader, Said, Saying},
     registry::section,
@@ -91,8 +93,8 @@ impl VaeObjective {
         config.text.vocabulary = reader.tokenizer().vocab_size();
         config.validate(spec.picture_shape)?;
         objective.validate()?;
-        let network = VaeNetwork::new(&config, spec.picture_shape, &mut Init::new(&spec.device, spec.seed));
-        let learner = Learner::new("network", network, spec.optimizer.clone(), spec.average);
+        let network = VaeNetwork::new(&config, spec.picture_shape, &mut spec.init());
+        let learner = spec.learner("network", network);
         let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
         let shown_pictures = spec.shown_pictures;
         Ok(Self { learner, config, objective, reader, shown_pictures, picture_shape, device })
@@ -119,7 +121,7 @@ impl VaeObjective {
 
     /// From nats a picture to bits a number of it.
     fn bits(&self, nats: f64) -> f64 {
-        nats / (self.picture_shape.iter().product::<usize>() as f64 * std::f64::consts::LN_2)
+        bits_per_dimension(nats, self.picture_shape)
     }
 
     fn losses(&self, bound: &VaeBound) -> Losses {
@@ -209,14 +211,12 @@ impl Objective for VaeObjective {
         Ok(losses)
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.learner.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.learner]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        self.learner.load(snapshot).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.learner]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

@@ -10,16 +10,19 @@ use rebus_nn::{
     random::{Purpose, normal_per_seed},
 };
 
-use super::{VaeConfig, VaeNetwork};
+use super::{VaeConfig, VaeNetwork, objective::importance_bound};
 use crate::{
-    Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Model, ModelError,
-    ModelFolder, ModelInfo, Observer, Reconstruct, Vectors,
+    Condition, Conditioner, Embedding, Generate, GenerateOptions, GenerateRequest, Likelihood, Model,
+    ModelError, ModelFolder, ModelInfo, Observer, Reconstruct, Vectors,
     capability::reconstruct,
     modality,
     reader::{Reader, Reading},
     registry::section,
     sampling,
 };
+
+/// Latents by which the likelihood of a picture is bounded.
+const IMPORTANCE_SAMPLES: u64 = 16;
 
 /// A variational autoencoder that draws and reconstructs.
 pub struct VaeModel {
@@ -88,6 +91,10 @@ impl Model for VaeModel {
     fn reconstruct(&self) -> Option<&dyn Reconstruct> {
         Some(self)
     }
+
+    fn likelihood(&self) -> Option<&dyn Likelihood> {
+        Some(self)
+    }
 }
 
 impl Generate for VaeModel {
@@ -111,6 +118,43 @@ impl Generate for VaeModel {
 
     fn options(&self) -> GenerateOptions {
         GenerateOptions { prompt: true, ..GenerateOptions::default() }
+    }
+}
+
+impl Likelihood for VaeModel {
+    fn log_probability(
+        &self,
+        pictures: &Pictures,
+        condition: Option<&Condition>,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f64>, ModelError> {
+        reconstruct::check_pictures(pictures, self.info.picture_shape)?;
+        let condition = self.told(condition, pictures.len())?;
+        let [channels, height, width] = self.config.latent_shape(self.info.picture_shape);
+        sampling::numbers_in_chunks(pictures, observer, |chunk, shown| {
+            let told = chunk.condition(&condition);
+            let modulation = self.modulation(&told)?;
+            let seeds = chunk.seeds(seed);
+            let noise: Vec<Tensor<4>> = (0..IMPORTANCE_SAMPLES)
+                .map(|sample| {
+                    let shape = [0, channels, height, width];
+                    normal_per_seed(shape, &seeds, Purpose::Noise, sample, &self.device)
+                })
+                .collect();
+            let shown = modality::to_tensor(shown, &self.device);
+            let prior = self.network.prior(text(&told)?, &modulation);
+            let posterior = self.network.posterior(shown.clone(), &modulation);
+            let bound = importance_bound(&prior, &posterior, &noise, |latents| {
+                let said = self.network.decode(latents, &modulation);
+                self.network.likelihood.log_probability(shown.clone(), said)
+            });
+            Ok(bound.into_data().iter::<f64>().collect())
+        })
+    }
+
+    fn bound(&self) -> &'static str {
+        "importance-weighted, 16 samples"
     }
 }
 

@@ -111,6 +111,10 @@ impl Kernel<3> for BatchNorm {
             Some(run::tensor_like(of_channels(0), shift)),
         ]
     }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
 }
 
 /// `(input - mean) * factor + shift`

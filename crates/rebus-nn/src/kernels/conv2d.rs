@@ -63,10 +63,11 @@ pub fn conv2d_packed(
     packed: &PackedWeight,
 ) -> Tensor<4> {
     #[cfg(feature = "cpu")]
-    if run::takes(&input) && (run::takes(&weight) || run::takes_bf16(&input, &weight)) {
+    if run::takes_both(&input, &weight) {
+        let [input, weight] = run::as_learned(input, weight);
         let [channels_out, channels_in, rows, columns] = weight.dims();
         let Convolution { stride, activation, accurate, .. } = convolution;
-        let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
+        let tracked = run::is_tracked(&input) || run::is_tracked(&weight);
         // A gradient needs what goes into an activation, but for a leaky ReLU, whose output tells enough.
         let fused = activation.filter(|activation| match activation {
             Activation::Leaky(slope) => *slope >= 0.0,
@@ -139,7 +140,7 @@ pub fn conv2d_upsampled_packed(
     assert_eq!((rows, columns), (3, 3), "a kernel of 3x3");
     #[cfg(feature = "cpu")]
     if run::takes(&input) && run::takes(&weight) && channels_out.min(channels_in) >= FEW_CHANNELS {
-        let tracked = input.device().is_autodiff() || weight.device().is_autodiff();
+        let tracked = run::is_tracked(&input) || run::is_tracked(&weight);
         return upsampled::conv2d_upsampled(input, weight, bias, (!tracked).then(|| packed.clone()));
     }
     let _ = (channels_out, channels_in, packed);

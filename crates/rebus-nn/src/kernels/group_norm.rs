@@ -104,6 +104,10 @@ impl Kernel<3> for GroupNorm {
             Some(run::tensor_like(of_shift, shift)),
         ]
     }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
 }
 
 /// Mean and inverse deviation of a row.

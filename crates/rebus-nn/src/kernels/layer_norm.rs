@@ -76,6 +76,10 @@ impl Kernel<2> for RowNorm {
         let [of_input, of_scale, _] = Kernel::<3>::backward(self, [input, scale, scale], gradient, wanted);
         [of_input, of_scale]
     }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel<3> for RowNorm {
@@ -150,6 +154,10 @@ impl Kernel<3> for RowNorm {
             Some(run::tensor_like(of_scale, scale)),
             Some(run::tensor_like(of_shift, scale)),
         ]
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
     }
 }
 

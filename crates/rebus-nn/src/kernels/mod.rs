@@ -283,7 +283,8 @@ pub fn linear_packed(
     packed: &PackedWeight,
 ) -> Tensor<2> {
     #[cfg(feature = "cpu")]
-    if run::takes(&input) && (run::takes(&weight) || run::takes_bf16(&input, &weight)) {
+    if run::takes_both(&input, &weight) {
+        let [input, weight] = run::as_learned(input, weight);
         return linear::linear(input, weight, bias, packed);
     }
     let _ = packed;
@@ -293,7 +294,16 @@ pub fn linear_packed(
 /// Whether this device multiplies weights in bf16 faster than others.
 pub fn multiplies_bf16(device: &Device) -> bool {
     #[cfg(feature = "cpu")]
-    return run::serves(device) && bf16::is_fast();
+    if is_processor(device) {
+        return run::serves(device) && bf16::is_fast();
+    }
+    plain::multiplies_alone(device)
+}
+
+/// Whether tensors of this device lie on the processor.
+fn is_processor(device: &Device) -> bool {
+    #[cfg(feature = "cpu")]
+    return run::is_processor(device);
     #[cfg(not(feature = "cpu"))]
     {
         let _ = device;

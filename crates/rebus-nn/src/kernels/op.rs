@@ -1,15 +1,22 @@
 //! A kernel as an operation of Burn with its own gradient: the one place that knows how Burn is extended.
 //!
 //! A kernel is a formula on up to three tensors of 32-bit numbers on the processor. It keeps nothing but its inputs for
-//! the way back, so that its gradient costs no memory, and works out again what is cheap to work out.
+//! the way back, so that its gradient costs no memory, and works out again what is cheap to work out. Under gradient
+//! checkpointing (Chen et al. 2016) it does not keep what a cheap kernel gave it either: that is made once more.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{any::TypeId, fmt::Debug, marker::PhantomData, sync::Arc};
 
 use burn::{
     backend::{
         Autodiff, AutodiffBackend, Backend, Dispatch, Flex,
         autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            NodeId,
+            checkpoint::{
+                base::Checkpointer,
+                retro_forward::RetroForward,
+                state::BackwardStates,
+                strategy::{BalancedCheckpointing, CheckpointStrategy},
+            },
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
         },
@@ -31,6 +38,11 @@ pub(super) trait Kernel<const N: usize>: Debug + Send + Sync + 'static {
         gradient: &FlexTensor,
         wanted: [bool; N],
     ) -> [Option<FlexTensor>; N];
+
+    /// Whether its output is better made again on the way back than kept, where memory is short.
+    fn is_cheap(&self) -> bool {
+        false
+    }
 }
 
 /// The kernel of one tensor.
@@ -84,6 +96,10 @@ impl<K: Kernel<1>> Kernel<3> for One<K> {
         let [of_first] = self.0.backward([first], gradient, [wanted]);
         [of_first, None, None]
     }
+
+    fn is_cheap(&self) -> bool {
+        self.0.is_cheap()
+    }
 }
 
 /// A kernel of two tensors among those of three; the third is not looked at.
@@ -103,6 +119,10 @@ impl<K: Kernel<2>> Kernel<3> for Two<K> {
     ) -> [Option<FlexTensor>; 3] {
         let [of_first, of_second] = self.0.backward([first, second], gradient, [one, two]);
         [of_first, of_second, None]
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.0.is_cheap()
     }
 }
 
@@ -160,6 +180,29 @@ impl KernelOps for Flex {
     }
 }
 
+/// What a kernel has of its inputs on the way back.
+#[derive(Debug, Clone)]
+enum Kept<T> {
+    Tensors([T; 3]),
+    /// Under gradient checkpointing: those that are its own, by where they stand in the graph.
+    Nodes(Vec<NodeId>),
+}
+
+/// How a cheap kernel's output is made once more. Inputs stand in the graph as often as they are given.
+#[derive(Debug)]
+struct Again<B> {
+    inputs: [NodeId; 3],
+    kernel: AnyKernel,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<B: KernelOps> RetroForward for Again<B> {
+    fn forward(&self, states: &mut BackwardStates, output: NodeId) {
+        let [first, second, third] = self.inputs.map(|input| states.get_state::<FloatTensor<B>>(&input));
+        states.save(output, B::kernel(first, second, third, self.kernel.clone()));
+    }
+}
+
 impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn kernel(
         first: FloatTensor<Self>,
@@ -170,15 +213,23 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         #[derive(Debug)]
         struct Step;
         impl<B: KernelOps> Backward<B, 3> for Step {
-            type State = ([B::FloatTensorPrimitive; 3], AnyKernel);
+            type State = (Kept<B::FloatTensorPrimitive>, AnyKernel);
             fn backward(
                 self,
                 ops: Ops<Self::State, 3>,
                 gradients: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
+                checkpointer: &mut Checkpointer,
             ) {
                 let gradient = gradients.consume::<B>(&ops.node);
-                let ([first, second, third], kernel) = ops.state;
+                let (kept, kernel) = ops.state;
+                let [first, second, third] = match kept {
+                    Kept::Tensors(tensors) => tensors,
+                    Kept::Nodes(nodes) => {
+                        let own: Vec<B::FloatTensorPrimitive> =
+                            nodes.into_iter().map(|node| checkpointer.retrieve_node_output(node)).collect();
+                        std::array::from_fn(|index| own[index.min(own.len() - 1)].clone())
+                    }
+                };
                 let own = kernel.1;
                 let wanted = std::array::from_fn(|index| index < own && ops.parents[index].is_some());
                 let (first, second, third) =
@@ -192,14 +243,36 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
                 }
             }
         }
-        let nodes = [first.node(), second.node(), third.node()];
-        let [first, second, third] = [first, second, third].map(|tensor| tensor.into_primitive());
-        match Step.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let output = B::kernel(first.clone(), second.clone(), third.clone(), kernel.clone());
-                prepared.finish(([first, second, third], kernel), output)
+        let inputs = [first, second, third];
+        let step = Step.prepare::<C>(inputs.each_ref().map(|input| input.node()));
+        let step = match kernel.0.is_cheap() {
+            true => {
+                let again = Again::<B> {
+                    inputs: inputs.each_ref().map(|input| input.node().id()),
+                    kernel: kernel.clone(),
+                    backend: PhantomData,
+                };
+                step.memory_bound().retro_forward(again).parents(inputs.each_ref()).stateful()
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::kernel(first, second, third, kernel)),
+            false => step.compute_bound().stateful(),
+        };
+        let output = |[first, second, third]: [B::FloatTensorPrimitive; 3]| {
+            B::kernel(first, second, third, kernel.clone())
+        };
+        match step {
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(output(inputs.map(|input| input.into_primitive())))
+            }
+            OpsKind::Tracked(prepared) if TypeId::of::<C>() != TypeId::of::<BalancedCheckpointing>() => {
+                let tensors = inputs.map(|input| input.into_primitive());
+                let output = output(tensors.clone());
+                prepared.finish((Kept::Tensors(tensors), kernel), output)
+            }
+            OpsKind::Tracked(mut prepared) => {
+                let nodes = inputs[..kernel.1].iter().map(|input| prepared.checkpoint(input)).collect();
+                let output = output(inputs.map(|input| input.into_primitive()));
+                prepared.finish((Kept::Nodes(nodes), kernel), output)
+            }
         }
     }
 
@@ -216,5 +289,78 @@ impl<B: KernelOps, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
             [first, second, third, gradient].map(|tensor| tensor.into_primitive());
         let (first, second, third) = B::kernel_backward(first, second, third, gradient, kernel, wanted);
         (Self::from_inner(first), Self::from_inner(second), Self::from_inner(third))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use burn::tensor::Device;
+
+    use super::{super::run, *};
+
+    /// Twice its input, counting how often.
+    #[derive(Debug)]
+    struct Twice(Arc<AtomicUsize>);
+
+    impl Kernel<1> for Twice {
+        fn forward(&self, [input]: [&FlexTensor; 1]) -> FlexTensor {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let twice = run::numbers(input).iter().map(|value| value * 2.0).collect();
+            run::tensor_like(twice, input)
+        }
+
+        fn backward(
+            &self,
+            _: [&FlexTensor; 1],
+            gradient: &FlexTensor,
+            _: [bool; 1],
+        ) -> [Option<FlexTensor>; 1] {
+            [Some(self.forward([gradient]))]
+        }
+
+        fn is_cheap(&self) -> bool {
+            true
+        }
+    }
+
+    /// How often the kernel ran for `(2x)²`, and the gradient by x.
+    fn gradient(device: &Device) -> (usize, Vec<f32>) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let x = Tensor::<1>::from_floats([1.0, -3.0], device).require_grad();
+        let twice: Tensor<1> = apply1(Twice(runs.clone()), x.clone());
+        let gradients = apply2::<1, 1, 1>(Times, twice.clone(), twice).sum().backward();
+        let gradient = x.grad(&gradients).unwrap();
+        (runs.load(Ordering::Relaxed), gradient.into_data().iter::<f32>().collect())
+    }
+
+    /// The product of two tensors, as any kernel that keeps its inputs.
+    #[derive(Debug)]
+    struct Times;
+
+    impl Kernel<2> for Times {
+        fn forward(&self, [left, right]: [&FlexTensor; 2]) -> FlexTensor {
+            let pairs = run::numbers(left).iter().zip(run::numbers(right));
+            run::tensor_like(pairs.map(|(left, right)| left * right).collect(), left)
+        }
+
+        fn backward(
+            &self,
+            [left, right]: [&FlexTensor; 2],
+            gradient: &FlexTensor,
+            _: [bool; 2],
+        ) -> [Option<FlexTensor>; 2] {
+            [Some(self.forward([right, gradient])), Some(self.forward([left, gradient]))]
+        }
+    }
+
+    #[test]
+    fn under_checkpointing_what_is_cheap_is_made_again_and_the_gradient_is_the_same() {
+        let device = Device::flex().autodiff();
+        // Forward, and its way back.
+        assert_eq!(gradient(&device), (2, vec![8.0, -24.0]));
+        // And once more for both sides of the product.
+        assert_eq!(gradient(&device.gradient_checkpointing()), (3, vec![8.0, -24.0]));
     }
 }

@@ -1,11 +1,11 @@
 //! The same operations out of Burn's own: for other devices, and to compare with.
 
 use burn::tensor::{
-    DType, Tensor, activation, module,
+    DType, Device, FloatDType, Tensor, activation, module,
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use super::{Activation, AdamWStep, Convolution};
+use super::{Activation, AdamWStep, Convolution, is_processor};
 
 /// As [`super::activate`].
 pub fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
@@ -116,9 +116,16 @@ pub fn conv2d(
     convolution: Convolution,
 ) -> Tensor<4> {
     let Convolution { stride, before, after, activation, .. } = convolution;
+    let wide = input.dtype();
     let [input, weight] = rounded_alike(input, weight);
     let options = ConvOptions::new_with_padding([stride; 2], [(before, after); 2], [1; 2], 1);
-    let output = module::conv2d(input, weight, bias, options);
+    let output = match input.dtype() == wide {
+        true => module::conv2d(input, weight, bias, options),
+        false => {
+            let product = module::conv2d(input, weight, None, options).cast(wide);
+            bias.into_iter().fold(product, |sum, bias| sum + bias.unsqueeze_dims(&[0, 2, 3]))
+        }
+    };
     match activation {
         Some(activation) => activate(output, activation),
         None => output,
@@ -162,8 +169,9 @@ pub fn downsample_mean(input: Tensor<4>, factor: usize) -> Tensor<4> {
 
 /// As [`super::linear`].
 pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let wide = input.dtype();
     let [input, weight] = rounded_alike(input, weight);
-    let output = input.matmul(weight);
+    let output = input.matmul(weight).cast(wide);
     match bias {
         Some(bias) => output + bias.unsqueeze(),
         None => output,
@@ -221,11 +229,18 @@ pub fn blend(old: Tensor<1>, new: Tensor<1>, share: f64) -> Tensor<1> {
     old * share + new * (1.0 - share)
 }
 
-/// With a weight in bf16, the input rounded to that, and both in the input's precision.
-fn rounded_alike<const D: usize>(input: Tensor<D>, weight: Tensor<D>) -> [Tensor<D>; 2] {
+/// With a weight in bf16, the input rounded to that; and both in the input's precision, unless the device multiplies in the
+/// other.
+pub(super) fn rounded_alike<const D: usize>(input: Tensor<D>, weight: Tensor<D>) -> [Tensor<D>; 2] {
     let wide = input.dtype();
     match weight.dtype() {
+        DType::BF16 if multiplies_alone(&input.device()) => [input.cast(DType::BF16), weight],
         DType::BF16 => [input.cast(DType::BF16).cast(wide), weight.cast(wide)],
         _ => [input, weight],
     }
+}
+
+/// Whether a device multiplies in bf16 without a kernel of ours.
+pub(super) fn multiplies_alone(device: &Device) -> bool {
+    !is_processor(device) && device.supports_dtype(FloatDType::BF16)
 }

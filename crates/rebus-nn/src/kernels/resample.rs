@@ -44,6 +44,10 @@ impl Kernel<1> for Upsample {
     ) -> [Option<FlexTensor>; 1] {
         [wanted.then(|| gather(gradient, self.factor, 1.0))]
     }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel<1> for Downsample {
@@ -58,6 +62,10 @@ impl Kernel<1> for Downsample {
         [wanted]: [bool; 1],
     ) -> [Option<FlexTensor>; 1] {
         [wanted.then(|| spread(gradient, self.factor, share(self.factor)))]
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
     }
 }
 

@@ -16,22 +16,26 @@ use half::bf16;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{lanes::Lanes, rows};
+use super::{lanes::Lanes, plain, rows};
 
 /// Below this many numbers, waking other threads costs more than they save.
 pub(super) const WORTH_A_THREAD: usize = 16 * 1024;
+
+/// Whether tensors of this device lie on the processor.
+pub(super) fn is_processor(device: &Device) -> bool {
+    match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(device) => matches!(device.clone().inner(), DispatchDevice::Flex(_)),
+        #[allow(unreachable_patterns, reason = "with a GPU's feature there are others")]
+        _ => false,
+    }
+}
 
 /// Whether kernels serve this device.
 pub(super) fn serves(device: &Device) -> bool {
     static PLAIN: LazyLock<bool> =
         LazyLock::new(|| std::env::var("REBUS_KERNELS").is_ok_and(|value| value == "plain"));
-    let on_processor = match device.as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        DispatchDevice::Autodiff(device) => matches!(device.clone().inner(), DispatchDevice::Flex(_)),
-        #[allow(unreachable_patterns, reason = "with a GPU's feature there are others")]
-        _ => false,
-    };
-    on_processor && !*PLAIN
+    is_processor(device) && !*PLAIN
 }
 
 /// Whether a kernel can take this tensor: 32-bit numbers on the processor.
@@ -39,9 +43,23 @@ pub(super) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32 && serves(&tensor.device())
 }
 
-/// Whether a kernel can take this weight in bf16, by which an input that it takes is multiplied: where neither learns.
-pub(super) fn takes_bf16<const D: usize>(input: &Tensor<D>, weight: &Tensor<D>) -> bool {
-    weight.dtype() == DType::BF16 && !input.device().is_autodiff() && !weight.device().is_autodiff()
+/// Whether a kernel can take an input and the weight that it is multiplied by.
+pub(super) fn takes_both<const D: usize>(input: &Tensor<D>, weight: &Tensor<D>) -> bool {
+    takes(input) && [DType::F32, DType::BF16].contains(&weight.dtype())
+}
+
+/// An input that a kernel takes, and the weight that it is multiplied by: of those in bf16 a kernel knows no gradient, but
+/// 32-bit numbers that have been rounded to bf16 have the same products.
+pub(super) fn as_learned<const D: usize>(input: Tensor<D>, weight: Tensor<D>) -> [Tensor<D>; 2] {
+    match is_tracked(&input) || is_tracked(&weight) {
+        true => plain::rounded_alike(input, weight),
+        false => [input, weight],
+    }
+}
+
+/// Whether a tensor is of a device that differentiates.
+pub(super) fn is_tracked<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.device().is_autodiff()
 }
 
 /// Runs a kernel with the widest instructions that there are.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::average::{Average, flat};
 use crate::{
+    graph,
     kernels::{self, AdamWStep},
     named::{Change, NamedTensors, Place, change},
 };
@@ -167,7 +168,7 @@ impl Change for Stepper<'_> {
         let decay = if D > 1 { config.weight_decay } else { 0.0 };
         let (moments, averages, scale) = (&mut self.moments, &mut self.averages, self.scale);
         param.map(|tensor| {
-            let shape = tensor.dims();
+            let (shape, device) = (tensor.dims(), tensor.device());
             let weight = flat(tensor.inner());
             let old = moments.remove(&name).unwrap_or_else(|| Moments {
                 first: weight.zeros_like(),
@@ -189,7 +190,7 @@ impl Change for Stepper<'_> {
             let ([moved, first, second], average) = kernels::adamw(tensors, average, step);
             averages.extend(average.map(|average| (name.clone(), average)));
             moments.insert(name, Moments { first, second, time });
-            Tensor::from_inner(moved.reshape(shape)).require_grad()
+            graph::constant(moved.reshape(shape), &device).require_grad()
         })
     }
 }

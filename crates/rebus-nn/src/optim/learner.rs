@@ -96,9 +96,22 @@ impl<M: Module> Learner<M> {
     pub fn weights(&self, which: Which) -> NamedTensors {
         named::collect(&self.network(which), &format!("{}.", self.name))
     }
+}
 
+/// What a checkpoint asks of a learner, whatever its network.
+pub trait Remember {
     /// Adds this learner's part to a snapshot.
-    pub fn save(&self, snapshot: &mut Snapshot) {
+    fn save(&self, snapshot: &mut Snapshot);
+
+    /// Takes this learner's part from a snapshot. A snapshot without an optimiser's memory starts one anew.
+    ///
+    /// # Errors
+    /// The snapshot is of another network.
+    fn load(&mut self, snapshot: &Snapshot) -> Result<(), Mismatch>;
+}
+
+impl<M: Module> Remember for Learner<M> {
+    fn save(&self, snapshot: &mut Snapshot) {
         let prefix = format!("{}.", self.name);
         snapshot.weights.append(&mut named::collect(&self.module, &prefix));
         snapshot.average.append(&mut named::collect(&self.average(), &prefix));
@@ -107,11 +120,7 @@ impl<M: Module> Learner<M> {
         snapshot.optimizer.insert(format!("{}.updates", self.name), updates);
     }
 
-    /// Takes this learner's part from a snapshot. A snapshot without an optimiser's memory starts one anew.
-    ///
-    /// # Errors
-    /// The snapshot is of another network.
-    pub fn load(&mut self, snapshot: &Snapshot) -> Result<(), Mismatch> {
+    fn load(&mut self, snapshot: &Snapshot) -> Result<(), Mismatch> {
         let prefix = format!("{}.", self.name);
         let device = self.module.devices().into_iter().next().unwrap_or_default();
         self.module = named::replace(self.module.clone(), &prefix, &snapshot.weights)?;

@@ -6,4 +6,4 @@ mod learner;
 
 pub use adamw::{AdamW, AdamWConfig, RateRule};
 pub use average::AverageConfig;
-pub use learner::{Learner, Snapshot, Which};
+pub use learner::{Learner, Remember, Snapshot, Which};

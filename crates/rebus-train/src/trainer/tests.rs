@@ -6,7 +6,10 @@ use burn::tensor::TensorData;
 use indexmap::IndexMap;
 use rebus_data::Column;
 use rebus_models::{Model, ModelInfo, Package, Which};
-use rebus_nn::{named::NamedTensors, optim::Snapshot};
+use rebus_nn::{
+    named::NamedTensors,
+    optim::{Remember, Snapshot},
+};
 use serde_json::Value;
 
 use super::*;
@@ -48,6 +51,14 @@ impl Objective for Sum {
             "sum".to_string(),
             f64::from(self.weight) + (batch.len() as u64 * step.number) as f64,
         )]))
+    }
+
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![]
+    }
+
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![]
     }
 
     fn snapshot(&self) -> Snapshot {

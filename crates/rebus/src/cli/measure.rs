@@ -92,6 +92,7 @@ fn drawn(
     settings.drawing.guidance_scale = recipe.sample.guidance_scale;
     settings.cache = cache::folder("eval");
     settings.last_set_only = true;
+    settings.likelihoods = 0;
     let rulers = Rulers { extractor: encoder, encoder, judge: None };
     let mut watcher = progress::Drawing::of("measuring");
     let found = evaluate("the run", Source::Model(model), collection, rulers, &settings, &mut watcher)?;

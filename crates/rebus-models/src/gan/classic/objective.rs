@@ -8,8 +8,8 @@ use burn::{
 };
 use rebus_data::Batch;
 use rebus_nn::{
-    Init, Statistics,
-    optim::{Learner, Snapshot},
+    Statistics, graph,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
 };
 
@@ -42,12 +42,12 @@ impl ClassicObjective {
         let objective = section(&spec.objective, "objective", super::FAMILY.name)?;
         let picture_shape = spec.picture_shape;
         config.validate(picture_shape)?;
-        let mut init = Init::new(&spec.device, spec.seed);
+        let mut init = spec.init();
         let generator = Generator::new(&config, picture_shape, &mut init);
         let discriminator = Discriminator::new(&config, picture_shape, &mut init);
         Ok(Self {
-            generator: Learner::new("generator", generator, spec.optimizer.clone(), spec.average),
-            discriminator: Learner::new("discriminator", discriminator, spec.optimizer.clone(), spec.average),
+            generator: spec.learner("generator", generator),
+            discriminator: spec.learner("discriminator", discriminator),
             config,
             objective,
             picture_shape,
@@ -91,7 +91,7 @@ impl Objective for ClassicObjective {
             let real = modality::to_tensor(batch.pictures("image")?, &self.device);
             let key = Key { seed: step.seed, step: step.number, first };
             let noise = self.noise(batch.len(), key, &self.device.clone().inner());
-            let fake = Tensor::from_inner(artist.forward(noise, Statistics::Batch));
+            let fake = graph::constant(artist.forward(noise, Statistics::Batch), &self.device);
             let loss = discriminator_loss(&mut self.discriminator.module, real, fake);
             self.discriminator.backward(&(loss.clone() / parts));
             sums["discriminator"] += scalar(&loss) / parts;
@@ -127,16 +127,12 @@ impl Objective for ClassicObjective {
         ]))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.generator.save(&mut snapshot);
-        self.discriminator.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.generator, &self.discriminator]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        let generator = self.generator.load(snapshot);
-        generator.and_then(|()| self.discriminator.load(snapshot)).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.generator, &mut self.discriminator]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

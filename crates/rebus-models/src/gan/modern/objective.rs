@@ -8,8 +8,8 @@ use burn::{
 };
 use rebus_data::Batch;
 use rebus_nn::{
-    Init,
-    optim::{Learner, Snapshot},
+    graph,
+    optim::{Learner, Remember},
     random::{Key, Purpose, normal},
 };
 
@@ -77,12 +77,12 @@ impl ModernObjective {
         config.text.vocabulary = reader.tokenizer().vocab_size();
         config.validate(picture_shape)?;
         objective.validate(picture_shape)?;
-        let mut init = Init::new(&spec.device, spec.seed);
+        let mut init = spec.init();
         let generator = Generator::new(&config, picture_shape, &mut init);
         let discriminator = Discriminator::new(&config, picture_shape, &mut init);
         Ok(Self {
-            generator: Learner::new("generator", generator, spec.optimizer.clone(), spec.average),
-            discriminator: Learner::new("discriminator", discriminator, spec.optimizer.clone(), spec.average),
+            generator: spec.learner("generator", generator),
+            discriminator: spec.learner("discriminator", discriminator),
             config,
             objective,
             reader,
@@ -142,11 +142,7 @@ impl ModernObjective {
             (noise(Part::JudgeReal), noise(Part::JudgeFake))
         });
         let text = self.said(batch, place, learning, device)?;
-        let move_to = |pictures: Tensor<4>| match device.is_autodiff() {
-            true => Tensor::from_inner(pictures),
-            false => pictures,
-        };
-        let (real, fake) = (move_to(real), move_to(fake));
+        let (real, fake) = (graph::constant(real, device), graph::constant(fake, device));
         Ok(Judged { real, fake, text, mismatched: mismatched(&captions, device), probe })
     }
 
@@ -246,16 +242,12 @@ impl Objective for ModernObjective {
         Ok(losses)
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.generator.save(&mut snapshot);
-        self.discriminator.save(&mut snapshot);
-        snapshot
+    fn learners(&self) -> Vec<&dyn Remember> {
+        vec![&self.generator, &self.discriminator]
     }
 
-    fn restore(&mut self, snapshot: &Snapshot, _state: &serde_json::Value) -> Result<(), ModelError> {
-        let generator = self.generator.load(snapshot);
-        generator.and_then(|()| self.discriminator.load(snapshot)).map_err(ModelError::checkpoint)
+    fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
+        vec![&mut self.generator, &mut self.discriminator]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {

@@ -96,6 +96,7 @@ fn report(
     let mut settings = Evaluation::new(config);
     settings.column.clone_from(&args.caption);
     settings.samples = args.samples;
+    settings.likelihoods = args.likelihoods;
     settings.cache = if args.no_cache { None } else { cache::folder("eval") };
     if let Some(file) = &args.split {
         settings.sets = sets(file, collection)?;

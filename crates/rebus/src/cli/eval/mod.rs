@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// How many captions of each set are drawn: 1000 by default, and of pictures that lie there already all.
     #[arg(long, value_parser = samples)]
     samples: Option<usize>,
+    /// True pictures of each set whose likelihood is measured, where the model knows it (autoencoders, flows of pixels).
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    likelihoods: usize,
     /// The seed of the choice and of the drawing.
     #[arg(long, default_value_t = 0)]
     seed: u64,
