@@ -104,12 +104,24 @@ impl Fitter {
 /// # Errors
 /// The picture or the size has no pixel.
 pub fn resize(image: &DynamicImage, size: Size) -> Result<DynamicImage, DataError> {
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .fit_into_destination(Some((0.5, 0.5)))
-        .use_alpha(true);
+    resize_by(image, size, &lanczos().fit_into_destination(Some((0.5, 0.5))))
+}
+
+/// As [`resize`], with all of the picture, whatever becomes of its aspect.
+///
+/// # Errors
+/// As [`resize`].
+pub fn stretch(image: &DynamicImage, size: Size) -> Result<DynamicImage, DataError> {
+    resize_by(image, size, &lanczos())
+}
+
+fn lanczos() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(true)
+}
+
+fn resize_by(image: &DynamicImage, size: Size, options: &ResizeOptions) -> Result<DynamicImage, DataError> {
     let mut target = DynamicImage::new(size.width, size.height, image.color());
-    Resizer::new().resize(image, &mut target, &options).map_err(|error| DataError::Stack {
+    Resizer::new().resize(image, &mut target, options).map_err(|error| DataError::Stack {
         reason: format!(
             "a picture of {}x{} cannot be resized to {}x{}: {error}",
             image.width(),

@@ -46,6 +46,23 @@ pub enum TaskError {
         path: PathBuf,
     },
 
+    /// A region that cannot be.
+    #[error("{what} {value}: {rule}")]
+    Region {
+        /// What it is told by.
+        what: &'static str,
+        /// What was said.
+        value: String,
+        /// What may be said.
+        rule: String,
+    },
+
+    /// A region without a pixel.
+    #[error(
+        "there is nothing to change: the mask is black all over (white is drawn anew; --invert-mask turns it)"
+    )]
+    NothingToChange,
+
     /// Nothing to reconstruct.
     #[error("there is no picture. Name one or more")]
     NoPicture,

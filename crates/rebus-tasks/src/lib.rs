@@ -5,12 +5,14 @@
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
 
+pub mod edit;
 pub mod error;
 pub mod generate;
 pub mod interpolate;
 pub mod output;
 pub mod reconstruct;
 
+pub use edit::{Change, EditTask, Place, Region, edit};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};

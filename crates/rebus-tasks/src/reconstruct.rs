@@ -33,7 +33,8 @@ pub fn reconstruct(model: &dyn Model, task: &ReconstructTask) -> Result<Vec<Reco
         return Err(TaskError::NoPicture);
     }
     let able = reconstructs(model)?;
-    let condition = told(model, task.prompt.as_deref(), task.pictures.len())?;
+    let told = |prompt: &String| told(model, prompt, task.pictures.len());
+    let condition = task.prompt.as_ref().map(told).transpose()?;
     let shown = shown(model, &task.pictures)?;
     let latents = able.latents(&shown, condition.as_ref())?;
     let reconstructed = able.decode(&latents, condition.as_ref())?;
@@ -69,17 +70,12 @@ pub(crate) fn fit(shape: [usize; 3], pictures: &[DynamicImage]) -> Result<Pictur
     Ok(Pictures::from_images(&fitted?)?)
 }
 
-/// A prompt as the condition of so many pictures.
-pub(crate) fn told(
-    model: &dyn Model,
-    prompt: Option<&str>,
-    count: usize,
-) -> Result<Option<Condition>, TaskError> {
-    let Some(prompt) = prompt else { return Ok(None) };
+/// A text as the condition of so many pictures.
+pub(crate) fn told(model: &dyn Model, text: &str, count: usize) -> Result<Condition, TaskError> {
     let reads = model.conditioner().ok_or_else(|| ModelError::Request {
         option: "prompt",
-        value: prompt.to_string(),
+        value: text.to_string(),
         rule: format!("a model of family `{}` reads no prompt", model.info().family),
     })?;
-    Ok(Some(reads.condition(&vec![Input::Text(prompt.to_string()); count])?))
+    Ok(reads.condition(&vec![Input::Text(text.to_string()); count])?)
 }

@@ -60,6 +60,11 @@ pub trait Denoise: Send + Sync {
     /// The tokenizer cannot read the empty text.
     fn unconditional(&self, batch: usize) -> Result<Condition, ModelError>;
 
+    /// Pictures in -1..1 to latents; the identity for a family that works on pixels.
+    fn encode(&self, pictures: Tensor<4>) -> Tensor<4> {
+        pictures
+    }
+
     /// Latents to pictures in -1..1; the identity for a family that works on pixels.
     fn decode(&self, latent: Tensor<4>) -> Tensor<4> {
         latent

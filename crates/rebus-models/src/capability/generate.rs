@@ -3,7 +3,10 @@
 use rebus_data::Pictures;
 
 use super::Observer;
-use crate::{Condition, ModelError, sampling::Sampler};
+use crate::{
+    Condition, ModelError,
+    sampling::{Sampler, Start},
+};
 
 /// Makes pictures.
 pub trait Generate: Send + Sync {
@@ -40,6 +43,8 @@ pub struct GenerateRequest {
     pub num_inference_steps: Option<usize>,
     /// How a step is taken.
     pub sampler: Sampler,
+    /// Pictures to begin with, in the place of noise alone.
+    pub start: Option<Start>,
     /// Another size than the one trained on, pixels.
     pub height: Option<usize>,
     /// Another size than the one trained on, pixels.
@@ -57,6 +62,8 @@ pub struct GenerateOptions {
     pub steps: bool,
     /// It takes them as a sampler says.
     pub sampler: bool,
+    /// It can begin with a picture.
+    pub start: bool,
     /// It draws other sizes than the one trained on.
     pub size: bool,
 }

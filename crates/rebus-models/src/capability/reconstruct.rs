@@ -25,6 +25,11 @@ pub trait Reconstruct: Send + Sync {
 
 /// Refuses pictures of another shape than the model's.
 pub(crate) fn check_pictures(pictures: &Pictures, shape: [usize; 3]) -> Result<(), ModelError> {
+    check_shape(pictures, shape, "this model knows")
+}
+
+/// Refuses pictures of another shape than one; `what` begins the rule.
+pub(crate) fn check_shape(pictures: &Pictures, shape: [usize; 3], what: &str) -> Result<(), ModelError> {
     let [_, channels, height, width] = pictures.shape;
     if [channels, height, width] == shape {
         return Ok(());
@@ -33,7 +38,7 @@ pub(crate) fn check_pictures(pictures: &Pictures, shape: [usize; 3]) -> Result<(
     Err(ModelError::Request {
         option: "picture",
         value: format!("{width}x{height} with {channels} channels"),
-        rule: format!("this model knows pictures of {wide}x{tall} with {wanted} channels"),
+        rule: format!("{what} pictures of {wide}x{tall} with {wanted} channels"),
     })
 }
 

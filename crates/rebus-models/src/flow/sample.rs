@@ -188,6 +188,13 @@ impl<N: VelocityField> Denoise for FlowModel<N> {
         self.config.drawn_shape([self.info.picture_shape[0], height, width])
     }
 
+    fn encode(&self, pictures: Tensor<4>) -> Tensor<4> {
+        match &self.autoencoder {
+            Some(autoencoder) => autoencoder.encode(pictures),
+            None => pictures,
+        }
+    }
+
     fn decode(&self, latent: Tensor<4>) -> Tensor<4> {
         match &self.autoencoder {
             Some(autoencoder) => autoencoder.decode(latent),

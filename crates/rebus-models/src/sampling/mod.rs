@@ -1,40 +1,54 @@
 //! From one step to a picture: samplers and guidance, once for every family that can [`Denoise`].
 
 mod chunks;
+mod flow_edit;
 mod guidance;
 mod inversion;
 mod likelihood;
 mod sampler;
+mod start;
 #[cfg(test)]
 mod tests;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks};
+pub use flow_edit::{FlowEdit, Words, flow_edit};
 pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};
 pub use likelihood::{Divergence, log_density};
 pub use sampler::{Sampler, Velocity, Walk};
+pub use start::Start;
 
 use burn::tensor::Tensor;
 use rebus_data::Pictures;
 use rebus_nn::random::{Purpose, normal_per_seed};
 
+use start::Begun;
+
 use crate::{
-    Denoise, Generate, GenerateOptions, GenerateRequest, ModelError, Observer, capability::Parameterization,
-    modality,
+    Condition, Denoise, Generate, GenerateOptions, GenerateRequest, ModelError, Observer,
+    capability::Parameterization, modality,
 };
 
-impl<D: Denoise> Generate for D {
-    fn generate(
-        &self,
-        request: &GenerateRequest,
-        observer: &mut dyn Observer,
-    ) -> Result<Pictures, ModelError> {
-        let [_, height, width] = self.picture_shape();
-        let (height, width) = (request.height.unwrap_or(height), request.width.unwrap_or(width));
-        let [channels, rows, columns] = self.latent_shape(height, width)?;
-        let steps = checked_steps(request.num_inference_steps.unwrap_or(self.default_steps()))?;
-        if let Some(possible) = self.possible_steps().filter(|possible| !possible.contains(&steps)) {
+/// All that a drawing has settled before its first step.
+struct Plan {
+    /// Of what is drawn: `[count, channel, rows, columns]`.
+    shape: [usize; 4],
+    /// Of the picture.
+    size: [usize; 2],
+    steps: usize,
+    guidance: Guidance,
+    condition: Condition,
+    negative: Condition,
+}
+
+impl Plan {
+    fn new<D: Denoise>(model: &D, request: &GenerateRequest) -> Result<Self, ModelError> {
+        let [_, height, width] = model.picture_shape();
+        let size = [request.height.unwrap_or(height), request.width.unwrap_or(width)];
+        let [channels, rows, columns] = model.latent_shape(size[0], size[1])?;
+        let steps = checked_steps(request.num_inference_steps.unwrap_or(model.default_steps()))?;
+        if let Some(possible) = model.possible_steps().filter(|possible| !possible.contains(&steps)) {
             let rule = format!("this model takes {} steps", one_of(possible));
             return Err(ModelError::Request {
                 option: "num_inference_steps",
@@ -42,37 +56,70 @@ impl<D: Denoise> Generate for D {
                 rule,
             });
         }
-        let scale = request.guidance_scale.unwrap_or(self.default_guidance());
+        let scale = request.guidance_scale.unwrap_or(model.default_guidance());
         let interval = request.guidance_interval.unwrap_or([0.0, 1.0]);
         let guidance = Guidance { scale, interval }.check()?;
         let count = request.seeds.len();
-        let condition = request.condition.clone().map_or_else(|| self.unconditional(count), Ok)?;
-        let negative = request.negative.clone().map_or_else(|| self.unconditional(count), Ok)?;
+        let condition = request.condition.clone().map_or_else(|| model.unconditional(count), Ok)?;
+        let negative = request.negative.clone().map_or_else(|| model.unconditional(count), Ok)?;
         if let (Some(said), Some(away)) = (condition.main(), negative.main())
             && said.widths() != away.widths()
         {
             return Err(ModelError::told_otherwise(said.widths(), away.widths()));
         }
+        Ok(Self { shape: [count, channels, rows, columns], size, steps, guidance, condition, negative })
+    }
 
-        let shape = [count, channels, rows, columns];
-        let mut x = normal_per_seed(shape, &request.seeds, Purpose::Noise, 0, &self.device());
-        let velocity = |x: Tensor<4>, t: f64| guided(self, x, t, [&condition, &negative], guidance);
+    /// A step of the sampler, or of a model that has steps of its own.
+    fn step<D: Denoise>(
+        &self,
+        model: &D,
+        walk: &mut Walk,
+        x: Tensor<4>,
+        [from, to]: [f64; 2],
+    ) -> Result<Tensor<4>, ModelError> {
+        let conditions = [&self.condition, &self.negative];
+        let velocity = |x: Tensor<4>, t: f64| guided(model, x, t, conditions, self.guidance);
+        match model.parameterization() {
+            Parameterization::Velocity => walk.step(&velocity, x, from, to),
+            Parameterization::MeanVelocity => {
+                let all = |value: f64| Tensor::<1>::full([self.shape[0]], value, &x.device());
+                let (times, lengths) = (all(from), all(from - to));
+                Ok(x.clone() + model.predict_over(x, times, lengths, &self.condition)? * (to - from))
+            }
+        }
+    }
+}
+
+impl<D: Denoise> Generate for D {
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, ModelError> {
+        let plan = Plan::new(self, request)?;
+        let steps = plan.steps;
+        let noise = normal_per_seed(plan.shape, &request.seeds, Purpose::Noise, 0, &self.device());
+        let begin = |start| Begun::new(self, start, &request.seeds, noise.clone(), (plan.size, steps));
+        let begun = request.start.as_ref().map(begin).transpose()?;
+        let first = begun.as_ref().map_or(0, |begun| begun.skipped);
+        let mut x = begun.as_ref().map_or(noise, |begun| begun.at(time(first, steps)));
         let mut walk = request.sampler.start();
-        for step in 0..steps {
+        for step in first..steps {
             let (from, to) = (time(step, steps), time(step + 1, steps));
-            if step > 0 && guidance.at(from) != guidance.at(time(step - 1, steps)) {
+            if step > first && plan.guidance.at(from) != plan.guidance.at(time(step - 1, steps)) {
                 walk.turn();
             }
-            x = match self.parameterization() {
-                Parameterization::Velocity => walk.step(&velocity, x, from, to)?,
-                Parameterization::MeanVelocity => {
-                    let all = |value: f64| Tensor::<1>::full([count], value, &x.device());
-                    let (times, lengths) = (all(from), all(from - to));
-                    x.clone() + self.predict_over(x, times, lengths, &condition)? * (to - from)
-                }
-            };
+            for again in 0.. {
+                x = plan.step(self, &mut walk, x, [from, to])?;
+                let Some(begun) = &begun else { break };
+                x = begun.keep(x, to);
+                let Some(back) = begun.back(x.clone(), (step, again), steps) else { break };
+                x = back;
+                walk.turn();
+            }
             let preview = || modality::from_tensor(self.decode(x.clone()));
-            if observer.step(step + 1, steps, &preview).is_break() {
+            if observer.step(step + 1 - first, steps - first, &preview).is_break() {
                 return Err(ModelError::Interrupted);
             }
         }
@@ -82,7 +129,14 @@ impl<D: Denoise> Generate for D {
     fn options(&self) -> GenerateOptions {
         // A mean velocity has guidance in it, and leaves a sampler nothing to do.
         let moments = self.parameterization() == Parameterization::Velocity;
-        GenerateOptions { prompt: true, guidance: moments, steps: true, sampler: moments, size: true }
+        GenerateOptions {
+            prompt: true,
+            guidance: moments,
+            steps: true,
+            sampler: moments,
+            start: true,
+            size: true,
+        }
     }
 }
 

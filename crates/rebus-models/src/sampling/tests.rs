@@ -4,8 +4,15 @@ use std::{f64::consts::TAU, ops::ControlFlow};
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Divergence, Guidance, Inversion, Sampler, guided, invert, log_density, time};
-use crate::{Condition, Denoise, ModelError, capability::Parameterization};
+use rebus_data::Pictures;
+
+use super::{
+    Divergence, FlowEdit, Guidance, Inversion, Sampler, Start, Words, flow_edit, guided, invert, log_density,
+    time,
+};
+use crate::{
+    Condition, Denoise, Generate, GenerateRequest, ModelError, NoObserver, capability::Parameterization,
+};
 
 /// The flow from normal noise to pictures whose numbers are normal with this deviation, each by itself: what begins at `x` ends
 /// at `deviation * x`.
@@ -171,4 +178,136 @@ fn a_likelihood_is_that_of_the_closed_form() {
     let none = Divergence::Estimated { probes: 0, seed: 5 };
     let said = log_density(&model, picture, &nothing, 20, none).unwrap_err().to_string();
     assert!(said.contains("probes"), "{said}");
+}
+
+fn pictures() -> Pictures {
+    Pictures { shape: [2, 1, 2, 3], data: (0..12).map(|place| (place as f32 * 2.3).cos() * 0.8).collect() }
+}
+
+fn drawn(start: Option<Start>) -> Result<Vec<f32>, ModelError> {
+    let request =
+        GenerateRequest { seeds: vec![4, 5], start, guidance_scale: Some(1.0), ..GenerateRequest::default() };
+    Gaussian(DEVIATION).generate(&request, &mut NoObserver).map(|pictures| pictures.data)
+}
+
+#[test]
+fn the_more_strength_the_less_is_left_of_a_picture() {
+    let plain = drawn(None).unwrap();
+    assert_eq!(drawn(Some(Start::new(pictures(), 1.0))).unwrap(), plain);
+    let apart = |strength: f64| -> f32 {
+        let found = drawn(Some(Start::new(pictures(), strength))).unwrap();
+        found.iter().zip(&pictures().data).map(|(found, picture)| (found - picture).abs()).sum()
+    };
+    let (little, half, all) = (apart(0.05), apart(0.5), apart(1.0));
+    assert!(little < 0.2 * all && little < half && half < all, "{little} {half} {all}");
+}
+
+#[test]
+fn what_a_mask_keeps_stays_and_the_rest_is_drawn() {
+    let mask =
+        Pictures { shape: [2, 1, 2, 3], data: (0..12).map(|place| f32::from(place % 3 == 0)).collect() };
+    for resamplings in [1, 3] {
+        let start = Start { mask: Some(mask.clone()), resamplings, ..Start::new(pictures(), 1.0) };
+        let found = drawn(Some(start)).unwrap();
+        for (place, (found, picture)) in found.iter().zip(&pictures().data).enumerate() {
+            assert_eq!(found == picture, place % 3 != 0, "{place} {found} {picture}");
+        }
+    }
+    // What is taken back by noise and walked again is as far from the middle as what is walked once.
+    let spread = |resamplings: usize| -> f64 {
+        let noises = (0..200u64).map(|seed| {
+            let all = Pictures { shape: [2, 1, 2, 3], data: vec![1.0; 12] };
+            let request = GenerateRequest {
+                seeds: vec![seed, seed + 1000],
+                guidance_scale: Some(1.0),
+                num_inference_steps: Some(10),
+                start: Some(Start { mask: Some(all), resamplings, ..Start::new(pictures(), 1.0) }),
+                ..GenerateRequest::default()
+            };
+            let found = Gaussian(DEVIATION).generate(&request, &mut NoObserver).unwrap().data;
+            found.iter().map(|value| f64::from(value * value)).sum::<f64>() / 12.0
+        });
+        (noises.sum::<f64>() / 200.0).sqrt()
+    };
+    let (once, thrice) = (spread(1), spread(3));
+    assert!((once - thrice).abs() < 0.04, "{once} {thrice}");
+}
+
+#[test]
+fn a_start_that_cannot_be_is_refused() {
+    let said = |start: Start| drawn(Some(start)).unwrap_err().to_string();
+    for strength in [0.0, -1.0, 1.5, f64::NAN] {
+        assert!(said(Start::new(pictures(), strength)).contains("strength"), "{strength}");
+    }
+    assert!(said(Start::new(pictures(), 0.01)).contains("at least 50"));
+    let small = Pictures { shape: [2, 1, 1, 3], data: vec![0.0; 6] };
+    assert!(said(Start::new(small.clone(), 0.5)).contains("3x1"));
+    assert!(said(Start { mask: Some(small), ..Start::new(pictures(), 0.5) }).contains("mask"));
+}
+
+/// Velocities towards pictures of one number, which the condition says.
+struct Towards;
+
+impl Denoise for Towards {
+    fn parameterization(&self) -> Parameterization {
+        Parameterization::Velocity
+    }
+
+    fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
+        Ok([1, height, width])
+    }
+
+    fn predict(
+        &self,
+        x_t: Tensor<4>,
+        times: Tensor<1>,
+        condition: &Condition,
+    ) -> Result<Tensor<4>, ModelError> {
+        let [count, ..] = x_t.dims();
+        let wanted = condition.vectors["number"].clone().reshape([count, 1, 1, 1]);
+        Ok((x_t - wanted) / times.reshape([count, 1, 1, 1]).clamp_min(1e-3))
+    }
+
+    fn unconditional(&self, count: usize) -> Result<Condition, ModelError> {
+        Ok(number(0.0, count))
+    }
+
+    fn device(&self) -> Device {
+        Device::flex()
+    }
+
+    fn picture_shape(&self) -> [usize; 3] {
+        [1, 2, 3]
+    }
+}
+
+fn number(value: f32, count: usize) -> Condition {
+    let mut condition = Condition::default();
+    condition.vectors.insert("number".to_string(), Tensor::full([count, 1], value, &Device::flex()));
+    condition
+}
+
+#[test]
+fn words_change_what_they_change_and_nothing_else() {
+    let (nothing, near, far) = (number(0.0, 2), number(0.1, 2), number(0.4, 2));
+    let edited = |source: &Condition, target: &Condition, scale: f32| {
+        let words = Words { source, target, negative: &nothing };
+        let settings =
+            FlowEdit { source_guidance: scale, target_guidance: scale, strength: 1.0, ..FlowEdit::default() };
+        flow_edit(&Towards, &pictures(), &[1, 2], words, settings, &mut NoObserver).unwrap().data
+    };
+    assert_eq!(edited(&near, &near, 3.0), pictures().data);
+    // From pictures of 0.1 to pictures of 0.4, each number moves by the difference, whatever it was.
+    for (found, picture) in edited(&near, &far, 1.0).iter().zip(&pictures().data) {
+        assert!((found - (picture + 0.3).min(1.0)).abs() < 1e-3, "{picture} became {found}");
+    }
+    let words = Words { source: &near, target: &far, negative: &nothing };
+    for wrong in [
+        FlowEdit { strength: 0.0, ..FlowEdit::default() },
+        FlowEdit { num_inference_steps: 0, ..FlowEdit::default() },
+        FlowEdit { target_guidance: f32::NAN, ..FlowEdit::default() },
+        FlowEdit { averages: 0, ..FlowEdit::default() },
+    ] {
+        assert!(flow_edit(&Towards, &pictures(), &[1, 2], words, wrong, &mut NoObserver).is_err());
+    }
 }

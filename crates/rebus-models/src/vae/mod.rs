@@ -23,7 +23,7 @@ use crate::{Family, reader::CONDITION};
 pub const FAMILY: Family = Family {
     name: "vae",
     about: "a variational autoencoder: one step a picture, reconstructs and interpolates, and knows how likely a picture is",
-    verbs: &["generate", "reconstruct"],
+    verbs: &["generate", "edit", "reconstruct"],
     open: |folder, device| Ok(Arc::new(VaeModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(VaeObjective::new(spec)?)),
     any_shape: false,

@@ -8,6 +8,7 @@ mod compute;
 mod data;
 mod demo;
 mod doctor;
+mod edit;
 mod eval;
 mod export;
 mod failure;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::Args),
     /// Draw pictures from words.
     Generate(generate::Args),
+    /// Change a picture: by a prompt, in a region, or as other words would have it.
+    Edit(edit::Args),
     /// The way from one picture to another, or from one prompt to another.
     Interpolate(interpolate::Args),
     /// What a model keeps of pictures.
@@ -93,6 +96,7 @@ pub(crate) fn run() -> i32 {
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Edit(args) => edit::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Train(args) => train::run(&args),

@@ -55,6 +55,11 @@ fn an_autoencoder_gives_pictures_back_and_goes_from_one_to_another() {
     let alone = done(folder.path(), &[&["reconstruct", &a, "-o", "alone.png"][..], &model].concat());
     let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert!(file(said.lines().next().unwrap()) == file(alone.split_whitespace().next().unwrap()));
+    // Other words for the same latent.
+    let words = ["edit", &a, "--from", "a face", "--to", "a sun", "-o", "edited.png"];
+    done(folder.path(), &[&words[..], &model].concat());
+    let (code, said) = failed(folder.path(), &[&["edit", &a, "--prompt", "a sun"][..], &model].concat());
+    assert!(code == 2 && said.contains("vae") && said.contains("--from"), "{said}");
     let drawn = done(folder.path(), &[&["generate", "a face", "-n", "2"][..], &model].concat());
     assert_eq!(drawn.lines().count(), 2);
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod data;
 mod draw;
+mod edit;
 mod eval;
 mod help;
 mod latents;

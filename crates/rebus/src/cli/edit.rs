@@ -1,0 +1,195 @@
+//! `rebus edit`: a picture that exists, changed.
+
+use std::path::PathBuf;
+
+use image::DynamicImage;
+use rebus_models::sampling::Sampler;
+use rebus_tasks::{Change, EditTask, Output, Place, Region, edit};
+use serde::Serialize;
+
+use super::{
+    compute::Compute,
+    failure::Failure,
+    generate::{fresh_seed, sheet_file, write_sheet},
+    picture::read_picture,
+    progress,
+    say::{out, tell},
+};
+
+/// Arguments of `rebus edit`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Pictures of any size; each is edited at the model's size, and what changed is put back into it.
+    #[arg(required = true)]
+    pictures: Vec<PathBuf>,
+    /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
+    #[arg(long, required_unless_present = "to", conflicts_with_all = ["from", "to"])]
+    prompt: Option<String>,
+    /// What is to be seen now, for an edit that changes what the words change.
+    #[arg(long, requires = "to")]
+    from: Option<String>,
+    /// What is to be seen then.
+    #[arg(long, requires = "from")]
+    to: Option<String>,
+    /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words.
+    #[arg(long, allow_negative_numbers = true)]
+    strength: Option<f64>,
+    #[command(flatten)]
+    region: RegionArgs,
+    /// What to keep away from.
+    #[arg(long, conflicts_with = "from")]
+    negative_prompt: Option<String>,
+    /// How many variations of each picture.
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+    /// Variation i has seed SEED + i; a fresh one is taken and printed where none is given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How closely to follow the prompt; 1 is no guidance.
+    #[arg(long, allow_negative_numbers = true)]
+    guidance_scale: Option<f32>,
+    /// How closely to follow `--from`; 1.5 by default.
+    #[arg(long, allow_negative_numbers = true, requires = "from")]
+    source_guidance_scale: Option<f32>,
+    /// How many steps the whole way has.
+    #[arg(long, visible_alias = "num-inference-steps")]
+    steps: Option<usize>,
+    /// How a step is taken.
+    #[arg(long, value_parser = Sampler::ALL.map(Sampler::name))]
+    sampler: Option<String>,
+    /// How often a step is walked in a region, so that what is kept and what is drawn come to fit; 4 by default.
+    #[arg(long, value_name = "N")]
+    resamplings: Option<usize>,
+    /// A model folder; the one that ships by default.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    compute: Compute,
+    /// A folder, where nothing is overwritten, or a .png for a single picture.
+    #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
+    output: PathBuf,
+    /// Also write a sheet: each picture as it was, and beside it what became of it.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where a picture changes.
+#[derive(Debug, clap::Args)]
+struct RegionArgs {
+    /// A picture of the same size: white is drawn anew, black stays to the byte.
+    #[arg(long, value_name = "FILE", group = "place")]
+    mask: Option<PathBuf>,
+    /// A rectangle that is drawn anew.
+    #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT", group = "place", value_parser = four)]
+    rectangle: Option<[u32; 4]>,
+    /// Whatever has this colour is drawn anew; `~10` behind it is how far each channel may be off.
+    #[arg(long, value_name = "COLOUR[~N]", group = "place", value_parser = color)]
+    color: Option<([u8; 3], u8)>,
+    /// What is transparent is drawn anew.
+    #[arg(long, group = "place")]
+    mask_from_alpha: bool,
+    /// Pixels that are added and drawn on each side.
+    #[arg(long, value_name = "LEFT,RIGHT,TOP,BOTTOM", group = "place", value_parser = four)]
+    expand: Option<[u32; 4]>,
+    /// Draw all else anew instead.
+    #[arg(long, requires = "place")]
+    invert_mask: bool,
+    /// Pixels over which the inner edge of the region goes from what was to what is drawn.
+    #[arg(long, default_value_t = 0.0, value_name = "PIXELS")]
+    feather: f32,
+}
+
+/// `16,16,0,0`
+fn four(text: &str) -> Result<[u32; 4], String> {
+    let wrong = || format!("`{text}` is not four whole numbers with commas between them");
+    let numbers: Result<Vec<u32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    numbers.ok().and_then(|numbers| numbers.try_into().ok()).ok_or_else(wrong)
+}
+
+/// `#fff~10`
+fn color(text: &str) -> Result<([u8; 3], u8), String> {
+    let (color, tolerance) = text.split_once('~').unwrap_or((text, "0"));
+    let tolerance = tolerance.parse().map_err(|_| format!("`{tolerance}` is no number from 0 to 255"))?;
+    let [red, green, blue, _] =
+        rebus_data::picture::parse_color(color).map_err(|_| format!("`{color}` is no CSS colour"))?;
+    Ok(([red, green, blue], tolerance))
+}
+
+impl RegionArgs {
+    fn read(&self) -> Result<Region, Failure> {
+        let place = if let Some(path) = &self.mask {
+            Some(Place::Mask(Box::new(read_picture(path)?)))
+        } else if let Some([x, y, width, height]) = self.rectangle {
+            Some(Place::Box { x, y, width, height })
+        } else if let Some((color, tolerance)) = self.color {
+            Some(Place::Color { color, tolerance })
+        } else if let Some([left, right, top, bottom]) = self.expand {
+            Some(Place::Expand { left, right, top, bottom })
+        } else {
+            self.mask_from_alpha.then_some(Place::Transparent)
+        };
+        Ok(Region { place, invert: self.invert_mask, feather: self.feather })
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    picture: PathBuf,
+    seed: u64,
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let count = args.count as usize;
+    let output = Output::resolve(&args.output, args.pictures.len() * count)?;
+    args.sheet.as_deref().map(sheet_file).transpose()?;
+    let region = args.region.read()?;
+    let pictures: Vec<DynamicImage> =
+        args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
+    let model = args.compute.model(args.model.as_deref())?;
+    let seed = args.seed.unwrap_or_else(fresh_seed);
+    if args.seed.is_none() {
+        tell!("seed {seed}");
+    }
+    let (mut lines, mut sheet) = (vec![], vec![]);
+    for (path, picture) in args.pictures.iter().zip(pictures) {
+        let change = match (&args.prompt, &args.from, &args.to) {
+            (None, Some(from), Some(to)) => Change::Words { from: from.clone(), to: to.clone() },
+            (prompt, ..) => Change::Redraw { prompt: prompt.clone().unwrap_or_default() },
+        };
+        let task = EditTask {
+            region: region.clone(),
+            count,
+            seed,
+            strength: args.strength,
+            negative_prompt: args.negative_prompt.clone(),
+            guidance_scale: args.guidance_scale,
+            source_guidance_scale: args.source_guidance_scale,
+            num_inference_steps: args.steps,
+            sampler: args.sampler.as_deref().and_then(Sampler::by_name),
+            resamplings: args.resamplings,
+            ..EditTask::new(picture.clone(), change)
+        };
+        sheet.push(picture);
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        for (number, edited) in edit(&*model, &task, &mut progress::Drawing::new())?.into_iter().enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let file = output.write(&edited, &name, seed, &[])?;
+            if !args.json {
+                out!("{}", file.display());
+            }
+            lines.push(Line { picture: path.clone(), seed, file });
+            sheet.push(edited);
+        }
+    }
+    if let Some(file) = &args.sheet {
+        write_sheet(file, &sheet, count + 1)?;
+    }
+    if args.json {
+        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! `edit`: in a region, by words, beyond the frame; and what is wrong with a request.
+
+use std::path::Path;
+
+use image::{GenericImageView, GrayImage, Luma, RgbImage};
+
+use crate::{done, failed};
+
+/// A picture of 48x40 with a disc, larger than the model that ships.
+fn disc(folder: &Path) {
+    RgbImage::from_fn(48, 40, |x, y| {
+        let inside = (f64::from(x) - 24.0).hypot(f64::from(y) - 20.0) < 14.0;
+        if inside { image::Rgb([220, 40, 30]) } else { image::Rgb([255; 3]) }
+    })
+    .save(folder.join("disc.png"))
+    .unwrap();
+}
+
+#[test]
+fn a_region_is_drawn_anew_and_all_else_stays_to_the_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let before = image::open(folder.path().join("disc.png")).unwrap();
+    let mask = GrayImage::from_fn(48, 40, |x, y| Luma([if x > 24 && y % 3 == 0 { 255 } else { 0 }]));
+    mask.save(folder.path().join("mask.png")).unwrap();
+    let usual = ["edit", "disc.png", "--prompt", "red apple", "--seed", "3", "--steps", "4", "-o"];
+    for (region, marked) in [
+        (
+            &["--mask", "mask.png"][..],
+            Box::new(|x: u32, y: u32| x > 24 && y.is_multiple_of(3)) as Box<dyn Fn(u32, u32) -> bool>,
+        ),
+        (&["--mask", "mask.png", "--invert-mask"], Box::new(|x, y| !(x > 24 && y.is_multiple_of(3)))),
+        (&["--box", "4,6,20,10"], Box::new(|x, y| (4..24).contains(&x) && (6..16).contains(&y))),
+        (&["--color", "white~3"], Box::new(|x, y| (f64::from(x) - 24.0).hypot(f64::from(y) - 20.0) >= 14.0)),
+    ] {
+        let out = format!("{}.png", region.concat().replace(|letter: char| !letter.is_alphanumeric(), ""));
+        let said = done(folder.path(), &[&usual[..], &[&out], region].concat());
+        assert_eq!(said.trim(), out);
+        let after = image::open(folder.path().join(&out)).unwrap();
+        assert_eq!(after.color(), before.color());
+        let changed = |x, y| before.get_pixel(x, y) != after.get_pixel(x, y);
+        let all = (0..48).flat_map(|x| (0..40).map(move |y| (x, y)));
+        assert!(all.clone().all(|(x, y)| marked(x, y) || !changed(x, y)), "{region:?}");
+        assert!(all.clone().filter(|(x, y)| changed(*x, *y)).count() > 40, "{region:?}");
+    }
+    let wider = [&usual[..], &["wide.png", "--expand", "8,0,0,4"]].concat();
+    done(folder.path(), &wider);
+    let after = image::open(folder.path().join("wide.png")).unwrap();
+    assert_eq!(after.dimensions(), (56, 44));
+    assert!(after.view(8, 0, 48, 40).to_image() == before.to_rgba8());
+}
+
+#[test]
+fn words_and_strength_change_a_whole_picture_in_its_own_size() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let args = [
+        "edit",
+        "disc.png",
+        "--from",
+        "red apple",
+        "--to",
+        "green apple",
+        "--steps",
+        "4",
+        "--seed",
+        "1",
+        "-n",
+        "2",
+        "--sheet",
+        "sheet.png",
+        "--json",
+    ];
+    let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &args)).unwrap();
+    let files = said["pictures"].as_array().unwrap();
+    assert_eq!(files.iter().map(|line| line["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    let first = image::open(folder.path().join(files[0]["file"].as_str().unwrap())).unwrap();
+    assert_eq!(first.dimensions(), (48, 40));
+    assert!(folder.path().join("sheet.png").is_file());
+    // Variation i is what its seed gives alone.
+    let alone =
+        ["edit", "disc.png", "--from", "red apple", "--to", "green apple", "--steps", "4", "--seed", "2"];
+    done(folder.path(), &[&alone[..], &["-o", "alone.png"]].concat());
+    let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(file("alone.png") == file(files[1]["file"].as_str().unwrap()));
+
+    let apart = |strength: &str, out: &str| {
+        let args =
+            ["edit", "disc.png", "--prompt", "sun", "--seed", "1", "--steps", "10", "--strength", strength];
+        done(folder.path(), &[&args[..], &["-o", out]].concat());
+        let [before, after] =
+            ["disc.png", out].map(|name| image::open(folder.path().join(name)).unwrap().to_rgb8());
+        before.iter().zip(after.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>()
+    };
+    assert!(apart("0.1", "little.png") < apart("0.9", "much.png"));
+}
+
+#[test]
+fn what_cannot_be_edited_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    GrayImage::new(10, 10).save(folder.path().join("small.png")).unwrap();
+    GrayImage::new(48, 40).save(folder.path().join("black.png")).unwrap();
+    let usual = ["edit", "disc.png", "--prompt", "sun", "-o", "out.png"];
+    for (more, code, words) in [
+        (&["--mask", "small.png"][..], 2, &["10x10", "48x40"][..]),
+        (&["--mask", "black.png"], 2, &["nothing to change", "--invert-mask"]),
+        (&["--mask", "nowhere.png"], 2, &["nowhere.png"]),
+        (&["--box", "40,0,20,20"], 2, &["40,0,20,20", "48x40"]),
+        (&["--box", "1,2,3"], 2, &["1,2,3", "four"]),
+        (&["--color", "#fff~x"], 2, &["`x`"]),
+        (&["--color", "nocolour"], 2, &["nocolour", "CSS"]),
+        (&["--strength", "1.5"], 2, &["strength", "1.5", "at most 1"]),
+        (&["--strength", "NaN"], 2, &["strength", "NaN"]),
+        (&["--strength", "0.01"], 2, &["strength", "at least 50"]),
+        (&["--steps", "0"], 2, &["num_inference_steps", "0"]),
+        (&["--guidance-scale", "NaN"], 2, &["guidance_scale"]),
+        (&["--to", "moon"], 2, &["--to"]),
+        (&["--box", "0,0,4,4", "--mask", "black.png"], 2, &["--mask"]),
+    ] {
+        let (found, said) = failed(folder.path(), &[&usual[..], more].concat());
+        assert_eq!(found, code, "{more:?}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{more:?}: {said}");
+        assert!(!folder.path().join("out.png").exists(), "{more:?}");
+    }
+    let (code, said) = failed(folder.path(), &["edit", "disc.png"]);
+    assert!(code == 2 && said.contains("--prompt"), "{said}");
+}
