@@ -66,6 +66,27 @@ pub fn encode_png(image: &DynamicImage, text_chunks: &[(String, String)]) -> Res
     encode().map_err(|error| DataError::Encode { format: "PNG", reason: error.to_string() })
 }
 
+/// The text chunks of a PNG, name and text, wherever they stand in it.
+///
+/// # Errors
+/// The bytes are not a whole PNG.
+pub fn read_png_texts(bytes: &[u8], name: &str) -> Result<Vec<(String, String)>, DataError> {
+    let broken = |error: png::DecodingError| DataError::Picture {
+        name: name.to_string(),
+        reason: format!("it is no whole PNG: {error}"),
+    };
+    let mut reader = png::Decoder::new(io::Cursor::new(bytes)).read_info().map_err(broken)?;
+    reader.finish().map_err(broken)?;
+    let info = reader.info();
+    let plain = info.uncompressed_latin1_text.iter().map(|chunk| (chunk.keyword.clone(), chunk.text.clone()));
+    let unpacked = info.compressed_latin1_text.iter();
+    let unpacked = unpacked.filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?)));
+    let international = info.utf8_text.iter();
+    let international =
+        international.filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?)));
+    Ok(plain.chain(unpacked).chain(international).collect())
+}
+
 fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

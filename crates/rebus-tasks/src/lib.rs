@@ -9,6 +9,7 @@ pub mod edit;
 pub mod error;
 pub mod generate;
 pub mod interpolate;
+pub mod made;
 pub mod output;
 pub mod reconstruct;
 
@@ -16,5 +17,6 @@ pub use edit::{Change, EditTask, Place, Region, edit};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};
+pub use made::{Made, MadeBy, Told};
 pub use output::Output;
 pub use reconstruct::{ReconstructTask, Reconstruction, reconstruct};

@@ -29,7 +29,9 @@ pub use rebus_train as train;
 
 mod shipped;
 
-pub use shipped::{default_encoder, default_model, looking_model, model, model_in, shipped_for};
+pub use shipped::{
+    default_encoder, default_folder, default_model, looking_model, model, model_in, shipped_for,
+};
 
 /// What most programs need.
 pub mod prelude {

@@ -1,6 +1,9 @@
 //! The models that serve where the user names none: one that draws, and an encoder.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rebus_models::{Model, ModelError, ModelFolder, foreign, registry};
 use rebus_nn::{ComputePrecision, burn::tensor::Device};
@@ -85,12 +88,15 @@ enum Ships {
 
 /// The folder of [`model`], read and checked, not yet a network.
 pub(crate) fn model_folder(folder: Option<&Path>) -> Result<ModelFolder, ModelError> {
-    let named = std::env::var_os("REBUS_MODEL").filter(|value| !value.is_empty());
-    match (folder, named) {
-        (Some(folder), _) => ModelFolder::read(folder),
-        (None, Some(named)) => ModelFolder::read(Path::new(&named)),
-        (None, None) => shipped(Ships::Drawing),
+    match folder.map(Path::to_path_buf).or_else(default_folder) {
+        Some(folder) => ModelFolder::read(&folder),
+        None => shipped(Ships::Drawing),
     }
+}
+
+/// The folder that `REBUS_MODEL` names for whoever names none.
+pub fn default_folder() -> Option<PathBuf> {
+    std::env::var_os("REBUS_MODEL").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(feature = "assets")]

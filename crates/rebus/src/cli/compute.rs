@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use rebus::ComputePrecision;
 use rebus_models::Model;
 use rebus_nn::kernels::multiplies_bf16;
+use rebus_tasks::MadeBy;
 
 use super::failure::Failure;
 
@@ -23,6 +24,13 @@ impl Compute {
     /// The name of the device.
     pub(crate) fn device(&self) -> &str {
         &self.device
+    }
+
+    /// What a picture says of the model that made it.
+    pub(crate) fn made_by(&self, folder: Option<&Path>, model: &dyn Model) -> MadeBy {
+        let named = folder.map(Path::to_path_buf).or_else(rebus::default_folder);
+        let name = named.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        MadeBy::new(name.unwrap_or_else(|| "shipped".to_string()), model)
     }
 
     /// The model in `folder`, or else the one that serves where none is named.

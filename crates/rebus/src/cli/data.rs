@@ -110,7 +110,7 @@ fn rule(text: &str) -> Result<Rule, String> {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Inspect { path, sheet, augmented, recipe, json } => {
-            sheet.iter().chain(augmented).try_for_each(|file| super::generate::png_file(file))?;
+            sheet.iter().chain(augmented).try_for_each(|file| super::writing::png_file(file))?;
             let collection = rebus_data::open(path, &Default::default())?;
             let bar = progress::bar(collection.len() as u64, "looking");
             let mut step = |done: usize, _total: usize| bar.set_position(done as u64);

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         pictures.push(drawing.picture.clone());
         Ok(())
     })?;
-    super::generate::write_sheet(&args.output.join("sheet.png"), &pictures, EACH)?;
+    super::writing::write_sheet(&args.output.join("sheet.png"), &pictures, EACH)?;
     let page = page(&rows, model.info(), start.elapsed().as_secs_f64())
         .map_err(|error| Failure::input(format!("the page cannot be made: {error}")))?;
     let index = args.output.join("index.html");

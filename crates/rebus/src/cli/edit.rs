@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use image::DynamicImage;
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{Change, EditTask, Output, Place, Region, edit};
-use serde::Serialize;
+use rebus_tasks::{Change, EditTask, Made, Place, Region, edit};
 
 use super::{
+    again,
     compute::Compute,
     failure::Failure,
-    generate::{fresh_seed, sheet_file, write_sheet},
+    generate::{fresh_seed, stem},
     picture::read_picture,
     progress,
-    say::{out, tell},
+    say::tell,
+    writing::{Finished, Writing},
 };
 
 /// Arguments of `rebus edit`.
@@ -65,15 +66,8 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
-    /// A folder, where nothing is overwritten, or a .png for a single picture.
-    #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
-    output: PathBuf,
-    /// Also write a sheet: each picture as it was, and beside it what became of it.
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
-    /// Print what was written as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 /// Where a picture changes.
@@ -135,17 +129,9 @@ impl RegionArgs {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Line {
-    picture: PathBuf,
-    seed: u64,
-    file: PathBuf,
-}
-
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let count = args.count as usize;
-    let output = Output::resolve(&args.output, args.pictures.len() * count)?;
-    args.sheet.as_deref().map(sheet_file).transpose()?;
+    let mut written = args.writing.begin(args.pictures.len() * count)?;
     let region = args.region.read()?;
     let pictures: Vec<DynamicImage> =
         args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
@@ -154,7 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.seed.is_none() {
         tell!("seed {seed}");
     }
-    let (mut lines, mut sheet) = (vec![], vec![]);
+    let made_by = args.compute.made_by(args.model.as_deref(), &*model);
     for (path, picture) in args.pictures.iter().zip(pictures) {
         let change = match (&args.prompt, &args.from, &args.to) {
             (None, Some(from), Some(to)) => Change::Words { from: from.clone(), to: to.clone() },
@@ -173,23 +159,30 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             resamplings: args.resamplings,
             ..EditTask::new(picture.clone(), change)
         };
-        sheet.push(picture);
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        for (number, edited) in edit(&*model, &task, &mut progress::Drawing::new())?.into_iter().enumerate() {
-            let seed = seed.wrapping_add(number as u64);
-            let file = output.write(&edited, &name, seed, &[])?;
-            if !args.json {
-                out!("{}", file.display());
-            }
-            lines.push(Line { picture: path.clone(), seed, file });
-            sheet.push(edited);
+        written.on_sheet(picture);
+        let edited = edit(&*model, &task, &mut progress::Drawing::new())?;
+        for (seed, edited) in (0..).map(|number| seed.wrapping_add(number)).zip(&edited) {
+            let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let made = Made {
+                verb: "edit".to_string(),
+                prompt: args.prompt.clone().or_else(|| args.to.clone()),
+                negative_prompt: args.negative_prompt.clone(),
+                seed: Some(seed),
+                num_inference_steps: args.steps,
+                guidance_scale: args.guidance_scale,
+                strength: args.strength,
+                model: Some(made_by.clone()),
+                version: env!("CARGO_PKG_VERSION").to_string(),
+                command: again::with(&[
+                    ("pictures", None, vec![file]),
+                    ("count", None, vec![]),
+                    ("seed", Some("seed"), vec![seed.to_string()]),
+                ]),
+                ..Made::default()
+            };
+            let finished = Finished { picture: edited, name: &stem(path), seed, made: &made, said: "" };
+            written.picture(finished, serde_json::json!({ "picture": path, "seed": seed }))?;
         }
     }
-    if let Some(file) = &args.sheet {
-        write_sheet(file, &sheet, count + 1)?;
-    }
-    if args.json {
-        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
-    }
-    Ok(())
+    written.finish(count + 1, serde_json::Value::Null)
 }

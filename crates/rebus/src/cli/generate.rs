@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use image::DynamicImage;
-use rebus_data::{contact_sheet, write_png};
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{GenerateTask, Output};
-use serde::Serialize;
+use rebus_tasks::{GenerateTask, Made};
 
 use super::{
+    again,
     compute::Compute,
     failure::Failure,
     picture::read_picture,
     progress,
-    say::{out, tell},
+    say::tell,
+    writing::{Finished, Writing},
 };
 
 /// Arguments of `rebus generate`.
@@ -61,22 +60,8 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
-    /// A folder, where nothing is overwritten, or a .png for a single picture.
-    #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
-    output: PathBuf,
-    /// Also write all pictures on one sheet.
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
-    /// Print what was drawn as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Line {
-    prompt: String,
-    seed: u64,
-    file: PathBuf,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -85,10 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         prompts.extend(fs::read_to_string(file)?.lines().map(str::to_string).filter(|line| !line.is_empty()));
     }
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let images = args.image.iter().map(|file| {
-        let name = file.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok((name, read_picture(file)?))
-    });
+    let images = args.image.iter().map(|file| Ok((stem(file), read_picture(file)?)));
     let task = GenerateTask {
         prompts,
         images: images.collect::<Result<_, Failure>>()?,
@@ -102,68 +84,59 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         height: args.height,
         width: args.width,
     };
-    let output = Output::resolve(&args.output, (task.prompts.len() + task.images.len()) * task.count)?;
-    args.sheet.as_deref().map(sheet_file).transpose()?;
+    let mut written = args.writing.begin((task.prompts.len() + task.images.len()) * task.count)?;
     let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {
         tell!("seed {seed}");
     }
-    let mut lines = vec![];
-    let mut pictures = vec![];
+    let made_by = args.compute.made_by(args.model.as_deref(), &*model);
+    let options = model.generate().map(|generator| generator.options()).unwrap_or_default();
+    let of_denoise = model.denoise();
     let generated = rebus_tasks::generate(&*model, &task, &mut progress::Drawing::new(), |drawing| {
-        let file = output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[])?;
-        if !args.json {
-            out!("{}", file.display());
-        }
-        lines.push(Line { prompt: drawing.prompt.clone(), seed: drawing.seed, file });
-        pictures.push(drawing.picture.clone());
-        Ok(())
+        let is_prompt = task.prompts.contains(&drawing.prompt);
+        let (one, none) = (|value: &str| vec![value.to_string()], Vec::new);
+        let image =
+            args.image.iter().find(|file| stem(file) == drawing.prompt).and_then(|file| file.file_name());
+        let image = image.map(|name| name.to_string_lossy().into_owned());
+        let made = Made {
+            verb: "generate".to_string(),
+            prompt: is_prompt.then(|| drawing.prompt.clone()),
+            negative_prompt: task.negative_prompt.clone(),
+            seed: Some(drawing.seed),
+            num_inference_steps: task.num_inference_steps.or(of_denoise.map(|model| model.default_steps())),
+            sampler: options.sampler.then(|| task.sampler.unwrap_or_default().name().to_string()),
+            guidance_scale: match options.guidance {
+                true => task.guidance_scale.or(of_denoise.map(|model| model.default_guidance())),
+                false => None,
+            },
+            model: Some(made_by.clone()),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: again::with(&[
+                ("prompts", None, if is_prompt { one(&drawing.prompt) } else { none() }),
+                ("image", Some("image"), image.filter(|_| !is_prompt).into_iter().collect()),
+                ("count", None, none()),
+                ("seed", Some("seed"), one(&drawing.seed.to_string())),
+            ]),
+            ..Made::default()
+        };
+        let finished = Finished {
+            picture: &drawing.picture,
+            name: &drawing.prompt,
+            seed: drawing.seed,
+            made: &made,
+            said: "",
+        };
+        written.picture(finished, serde_json::json!({ "prompt": drawing.prompt, "seed": drawing.seed }))
     })?;
     for warning in &generated.warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(sheet) = &args.sheet {
-        write_sheet(sheet, &pictures, task.count)?;
-    }
-    if args.json {
-        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
-    }
-    Ok(())
+    written.finish(task.count, serde_json::Value::Null)
 }
 
-/// Refuses a place for a sheet that is no PNG's name, or where something else than an earlier sheet is.
-pub(crate) fn sheet_file(sheet: &Path) -> Result<(), Failure> {
-    png_file(sheet)?;
-    if !is_sheet(sheet) {
-        Output::resolve(sheet, 1)?;
-    }
-    Ok(())
-}
-
-/// Refuses a name that is no PNG's.
-pub(crate) fn png_file(file: &Path) -> Result<(), Failure> {
-    match file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
-        true => Ok(()),
-        false => {
-            Err(Failure::input(format!("{}: a sheet is a PNG, so its name must end in .png", file.display())))
-        }
-    }
-}
-
-/// All pictures on one sheet, a row a prompt where several of each were drawn.
-pub(crate) fn write_sheet(file: &Path, images: &[DynamicImage], per_row: usize) -> Result<(), Failure> {
-    let columns = if per_row > 1 { per_row } else { images.len().clamp(1, 8) };
-    let mark = ("Software".to_string(), SHEET.to_string());
-    write_png(file, &contact_sheet(images, columns, 4, "white")?.into(), &[mark])?;
-    Ok(())
-}
-
-/// What a sheet's file says of itself.
-const SHEET: &str = "rebus sheet";
-
-/// Whether a file is a sheet of an earlier drawing, which a new one may replace.
-fn is_sheet(file: &Path) -> bool {
-    fs::read(file).is_ok_and(|bytes| bytes.windows(SHEET.len()).any(|part| part == SHEET.as_bytes()))
+/// A file's name without its ending.
+pub(crate) fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// A seed that differs from run to run, short enough to be read aloud.

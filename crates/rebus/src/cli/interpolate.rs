@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use rebus_tasks::{Ends, InterpolateTask, Output, interpolate};
-use serde::Serialize;
+use rebus_tasks::{Ends, InterpolateTask, Made, interpolate};
 
 use super::{
+    again,
     compute::Compute,
     failure::Failure,
-    generate::{fresh_seed, sheet_file},
+    generate::fresh_seed,
     picture::read_picture,
     progress,
-    say::{out, tell},
+    say::tell,
+    writing::{Finished, Writing},
 };
 
 /// Arguments of `rebus interpolate`.
@@ -38,21 +39,8 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
-    /// A folder, where nothing is overwritten.
-    #[arg(short, long, default_value = "rebus-out", value_name = "DIR")]
-    output: PathBuf,
-    /// Also write all pictures on one sheet.
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
-    /// Print what was drawn as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Line {
-    share: f64,
-    file: PathBuf,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -70,8 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             )));
         }
     };
-    let output = Output::resolve(&args.output, args.count as usize)?;
-    args.sheet.as_deref().map(sheet_file).transpose()?;
+    let mut written = args.writing.begin(args.count as usize)?;
     let model = args.compute.model(args.model.as_deref())?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     if args.seed.is_none() && files == [false, false] {
@@ -85,20 +72,31 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         num_inference_steps: args.steps,
     };
     let pictures = interpolate(&*model, &task, &mut progress::Drawing::new())?;
-    let mut lines = vec![];
+    let name = |end: &String| match files[0] {
+        true => {
+            Path::new(end).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        }
+        false => end.clone(),
+    };
+    let ends = vec![name(&args.from), name(&args.to)];
+    let made = Made {
+        verb: "interpolate".to_string(),
+        prompt: (!files[0]).then(|| ends.join(" -> ")),
+        seed: (!files[0]).then_some(seed),
+        model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        command: again::with(&[
+            ("from", None, ends),
+            ("to", None, vec![]),
+            ("seed", Some("seed"), if files[0] { vec![] } else { vec![seed.to_string()] }),
+        ]),
+        ..Made::default()
+    };
     for (step, picture) in pictures.iter().enumerate() {
         let share = step as f64 / (pictures.len() - 1) as f64;
-        let file = output.write(picture, &format!("{:.0} percent", 100.0 * share), seed, &[])?;
-        if !args.json {
-            out!("{}", file.display());
-        }
-        lines.push(Line { share, file });
+        let name = format!("{:.0} percent", 100.0 * share);
+        let finished = Finished { picture, name: &name, seed, made: &made, said: "" };
+        written.picture(finished, serde_json::json!({ "share": share }))?;
     }
-    if let Some(sheet) = &args.sheet {
-        super::generate::write_sheet(sheet, &pictures, pictures.len())?;
-    }
-    if args.json {
-        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "seed": seed, "pictures": lines }))?);
-    }
-    Ok(())
+    written.finish(pictures.len(), serde_json::json!({ "seed": seed }))
 }

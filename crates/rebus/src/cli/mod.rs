@@ -2,6 +2,7 @@
 //!
 //! Standard output is for results; progress, warnings and errors go to standard error.
 
+mod again;
 mod cache;
 mod completions;
 mod compute;
@@ -23,11 +24,13 @@ mod recipe;
 mod reconstruct;
 mod runs;
 mod say;
+mod show;
 mod train;
+mod writing;
 
 use std::io::IsTerminal as _;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Cross-modal picture making: learn from captioned pictures, then draw from words.
 #[derive(Debug, Parser)]
@@ -52,6 +55,8 @@ enum Command {
     Interpolate(interpolate::Args),
     /// What a model keeps of pictures.
     Reconstruct(reconstruct::Args),
+    /// How a picture was made, and the command that makes it again.
+    Show(show::Args),
     /// Learn from a collection of captioned pictures.
     Train(train::Args),
     /// The recipes that are built in.
@@ -76,7 +81,11 @@ enum Command {
 
 /// Runs the command line and says which code to exit with: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.
 pub(crate) fn run() -> i32 {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        again::keep(&matches, &Cli::command());
+        Cli::from_arg_matches(&matches)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -99,6 +108,7 @@ pub(crate) fn run() -> i32 {
         Command::Edit(args) => edit::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Recipe(args) => recipe::run(&args),
         Command::Export(args) => export::run(&args),

@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 
 use rebus_eval::similarity;
-use rebus_tasks::{Output, ReconstructTask, reconstruct};
-use serde::Serialize;
+use rebus_tasks::{Made, ReconstructTask, reconstruct};
 
-use super::{compute::Compute, failure::Failure, generate::sheet_file, picture::read_picture, say::out};
+use super::{
+    again,
+    compute::Compute,
+    failure::Failure,
+    generate::stem,
+    picture::read_picture,
+    writing::{Finished, Writing},
+};
 
 /// Arguments of `rebus reconstruct`.
 #[derive(Debug, clap::Args)]
@@ -22,47 +28,31 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
-    /// A folder, where nothing is overwritten, or a .png for a single picture.
-    #[arg(short, long, default_value = "rebus-out", value_name = "PATH")]
-    output: PathBuf,
-    /// Also write a sheet: each picture as the model saw it, and beside it what came back.
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
-    /// Print what was written as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Line {
-    picture: PathBuf,
-    file: PathBuf,
-    psnr: Option<f64>,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let output = Output::resolve(&args.output, args.pictures.len())?;
-    args.sheet.as_deref().map(sheet_file).transpose()?;
+    let mut written = args.writing.begin(args.pictures.len())?;
     let pictures = args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
     let model = args.compute.model(args.model.as_deref())?;
     let task = ReconstructTask { pictures, prompt: args.prompt.clone() };
-    let (mut lines, mut images) = (vec![], vec![]);
     for (path, found) in args.pictures.iter().zip(reconstruct(&*model, &task)?) {
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        let file = output.write(&found.reconstructed, &name, 0, &[])?;
+        let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let psnr = similarity(&found.reconstructed.to_rgb8(), &found.shown.to_rgb8())?.psnr;
-        if !args.json {
-            let said = psnr.map_or("equal".to_string(), |psnr| format!("{psnr:.2} dB"));
-            out!("{}   {said}", file.display());
-        }
-        lines.push(Line { picture: path.clone(), file, psnr });
-        images.extend([found.shown, found.reconstructed]);
+        let made = Made {
+            verb: "reconstruct".to_string(),
+            prompt: args.prompt.clone(),
+            model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: again::with(&[("pictures", None, vec![file])]),
+            ..Made::default()
+        };
+        written.on_sheet(found.shown);
+        let said = psnr.map_or("equal".to_string(), |psnr| format!("{psnr:.2} dB"));
+        let finished =
+            Finished { picture: &found.reconstructed, name: &stem(path), seed: 0, made: &made, said: &said };
+        written.picture(finished, serde_json::json!({ "picture": path, "psnr": psnr }))?;
     }
-    if let Some(sheet) = &args.sheet {
-        super::generate::write_sheet(sheet, &images, 2)?;
-    }
-    if args.json {
-        out!("{}", serde_json::to_string_pretty(&serde_json::json!({ "pictures": lines }))?);
-    }
-    Ok(())
+    written.finish(2, serde_json::Value::Null)
 }

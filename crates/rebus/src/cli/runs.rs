@@ -24,7 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    super::generate::png_file(&args.output)?;
+    super::writing::png_file(&args.output)?;
     let curves = curves::read(&args.runs)?;
     match args.json {
         true => out!("{}", serde_json::to_string_pretty(&curves)?),

@@ -53,8 +53,8 @@ fn an_autoencoder_gives_pictures_back_and_goes_from_one_to_another() {
     assert_eq!(said.lines().count(), 5, "{said}");
     // The ends are what comes back of the pictures.
     let alone = done(folder.path(), &[&["reconstruct", &a, "-o", "alone.png"][..], &model].concat());
-    let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert!(file(said.lines().next().unwrap()) == file(alone.split_whitespace().next().unwrap()));
+    let pixels = |name: &str| image::open(folder.path().join(name)).unwrap();
+    assert!(pixels(said.lines().next().unwrap()) == pixels(alone.split_whitespace().next().unwrap()));
     // Other words for the same latent.
     let words = ["edit", &a, "--from", "a face", "--to", "a sun", "-o", "edited.png"];
     done(folder.path(), &[&words[..], &model].concat());

@@ -9,6 +9,7 @@ mod edit;
 mod eval;
 mod help;
 mod latents;
+mod show;
 mod training;
 
 use std::{path::PathBuf, process::Output};
