@@ -1,6 +1,6 @@
 //! The verbs of Rebus: a file a verb, over the capabilities of any model.
 //!
-//! [`generate()`] draws pictures from words, [`reconstruct()`] what a model keeps of pictures, [`interpolate()`] the way from one to another. [`Output`] decides where pictures go, and never overwrites what it named
+//! [`generate()`] draws pictures from words, [`edit()`] changes those that exist, [`adjust`] without a model, [`reconstruct()`] what a model keeps of pictures, [`interpolate()`] the way from one to another. [`Output`] decides where pictures go, and never overwrites what it named
 //! itself. A verb never names a model family.
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
@@ -13,7 +13,7 @@ pub mod made;
 pub mod output;
 pub mod reconstruct;
 
-pub use edit::{Change, EditTask, Place, Region, edit};
+pub use edit::{Adjustment, Change, EditTask, Place, Region, adjust, edit};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};

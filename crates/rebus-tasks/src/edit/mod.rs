@@ -1,6 +1,8 @@
 //! Pictures that exist, changed: drawn anew as a prompt says, in a region or everywhere, or as other words would have them.
 
+mod adjust;
 mod paste;
+mod pixels;
 mod region;
 
 use image::{DynamicImage, GrayImage};
@@ -19,6 +21,7 @@ use crate::{
     TaskError,
     reconstruct::{fit as fitted, told},
 };
+pub use adjust::Adjustment;
 use paste::{Part, paste};
 use region::Marked;
 pub use region::{Place, Region};
@@ -125,6 +128,36 @@ pub fn edit(
             Ok(edited)
         })
         .collect()
+}
+
+/// A picture after changes that need no model, one after the other; in a region, where that is told, and outside of it every pixel is
+/// the picture's own.
+///
+/// # Errors
+/// A value out of range, a region that cannot be, a region for a change that moves pixels.
+pub fn adjust(
+    picture: &DynamicImage,
+    adjustments: &[Adjustment],
+    region: &Region,
+) -> Result<DynamicImage, TaskError> {
+    let adjusted = |picture: DynamicImage| {
+        adjustments.iter().try_fold(picture, |picture, adjustment| adjustment.of(picture))
+    };
+    if region.place.is_none() {
+        return adjusted(picture.clone());
+    }
+    if let Some(moves) = adjustments.iter().find(|adjustment| !adjustment.keeps_places()) {
+        let rule = "it moves pixels, and so has no region: leave one of the two out".to_string();
+        return Err(TaskError::Region { what: "adjust", value: format!("{moves:?}"), rule });
+    }
+    let Marked { mut picture, mask } = region.of(picture.clone())?;
+    let changed = adjusted(picture.clone())?.to_rgba16();
+    pixels::map(&mut picture, |x, y, old| {
+        let share = f64::from(mask[(x, y)][0]) / 255.0;
+        let new = changed[(x, y)].0.map(|value| f64::from(value) / 65535.0);
+        std::array::from_fn(|channel| old[channel] + (new[channel] - old[channel]) * share)
+    });
+    Ok(picture)
 }
 
 /// In another size, whatever becomes of the aspect: nothing is cut off.

@@ -1,6 +1,8 @@
 //! What was drawn, put into a picture of any kind: where the mask is 0 every byte stays.
 
-use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Pixel, Primitive, RgbImage, imageops};
+use image::{DynamicImage, GrayImage, Luma, RgbImage, imageops};
+
+use super::pixels;
 
 /// A part of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,57 +59,20 @@ pub(super) fn paste(
     drawn: &RgbImage,
     keeps_alpha: bool,
 ) {
-    match picture {
-        DynamicImage::ImageLuma8(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageLumaA8(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageRgb8(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageRgba8(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageLuma16(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageLumaA16(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageRgb16(to) => lay(to, mask, part, drawn, keeps_alpha),
-        DynamicImage::ImageRgba16(to) => lay(to, mask, part, drawn, keeps_alpha),
-        other => {
-            let mut to = other.to_rgba16();
-            lay(&mut to, mask, part, drawn, keeps_alpha);
-            *other = DynamicImage::ImageRgba16(to);
+    let inside = |x: u32, y: u32| {
+        (part.x..part.x + part.width).contains(&x) && (part.y..part.y + part.height).contains(&y)
+    };
+    pixels::map(picture, |x, y, old| {
+        let Luma([share]) = mask[(x, y)];
+        if share == 0 || !inside(x, y) {
+            return old;
         }
-    }
-}
-
-fn lay<P>(
-    to: &mut ImageBuffer<P, Vec<P::Subpixel>>,
-    mask: &GrayImage,
-    part: Part,
-    drawn: &RgbImage,
-    keeps_alpha: bool,
-) where
-    P: Pixel,
-    P::Subpixel: Into<f64>,
-{
-    let most: f64 = P::Subpixel::DEFAULT_MAX_VALUE.into();
-    let (grey, colors) = (P::CHANNEL_COUNT < 3, P::CHANNEL_COUNT - (P::CHANNEL_COUNT + 1) % 2);
-    for row in 0..part.height {
-        for column in 0..part.width {
-            let Luma([share]) = mask[(part.x + column, part.y + row)];
-            if share == 0 {
-                continue;
-            }
-            let share = f64::from(share) / 255.0;
-            let drawn = drawn.get_pixel(column, row);
-            let drawn = if grey { [drawn.to_luma()[0]; 3] } else { drawn.0 };
-            let values = to.get_pixel_mut(part.x + column, part.y + row).channels_mut();
-            for (channel, value) in values.iter_mut().enumerate() {
-                let old: f64 = (*value).into();
-                let new = match channel < usize::from(colors) {
-                    true => f64::from(drawn[channel]) / 255.0 * most,
-                    false if keeps_alpha => continue,
-                    false => most,
-                };
-                let mixed = (old + (new - old) * share).round();
-                *value = num_traits::NumCast::from(mixed).unwrap_or(P::Subpixel::DEFAULT_MAX_VALUE);
-            }
-        }
-    }
+        let share = f64::from(share) / 255.0;
+        let [red, green, blue] =
+            drawn.get_pixel(x - part.x, y - part.y).0.map(|value| f64::from(value) / 255.0);
+        let new = [red, green, blue, if keeps_alpha { old[3] } else { 1.0 }];
+        std::array::from_fn(|channel| old[channel] + (new[channel] - old[channel]) * share)
+    });
 }
 
 #[cfg(test)]

@@ -79,10 +79,7 @@ impl Region {
                 mask.to_luma8()
             }
             Some(&Place::Box { x, y, width: across, height: down }) => {
-                let inside = |start: u32, length: u32, side: u32| {
-                    length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
-                };
-                if !inside(x, across, width) || !inside(y, down, height) {
+                if !fits([x, y, across, down], [width, height]) {
                     let rule = format!("it must lie inside the picture, {width}x{height}, and have a pixel");
                     let value = format!("{x},{y},{across},{down}");
                     return Err(TaskError::Region { what: "box", value, rule });
@@ -136,6 +133,14 @@ impl Region {
             false => Err(TaskError::NothingToChange),
         }
     }
+}
+
+/// Whether a rectangle has a pixel and lies inside a picture.
+pub(super) fn fits([x, y, across, down]: [u32; 4], [width, height]: [u32; 2]) -> bool {
+    let along = |start: u32, length: u32, side: u32| {
+        length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
+    };
+    along(x, across, width) && along(y, down, height)
 }
 
 fn marked(width: u32, height: u32, is_in: impl Fn(u32, u32) -> bool) -> GrayImage {

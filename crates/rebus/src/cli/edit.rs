@@ -1,10 +1,10 @@
 //! `rebus edit`: a picture that exists, changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{Change, EditTask, Made, Place, Region, edit};
+use rebus_tasks::{Adjustment, Change, EditTask, Made, Place, Region, adjust, edit};
 
 use super::{
     again,
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
-    #[arg(long, required_unless_present = "to", conflicts_with_all = ["from", "to"])]
+    #[arg(long, required_unless_present_any = ["to", "adjust"], conflicts_with_all = ["from", "to"])]
     prompt: Option<String>,
     /// What is to be seen now, for an edit that changes what the words change.
     #[arg(long, requires = "to")]
@@ -32,6 +32,11 @@ pub(crate) struct Args {
     /// What is to be seen then.
     #[arg(long, requires = "from")]
     to: Option<String>,
+    /// Changes that need no model, one after the other, before those by words: hue=DEGREES, saturation=FACTOR, brightness=PERCENT,
+    /// contrast=FACTOR, blur=PIXELS, sharpen=PIXELS, rotate=90|180|270, flip=horizontal|vertical, crop=X:Y:WIDTH:HEIGHT,
+    /// resize=WIDTH:HEIGHT, recolor=FILE.
+    #[arg(long, value_name = "WHAT=HOW,...", allow_hyphen_values = true, value_parser = adjustments)]
+    adjust: Option<Adjustments>,
     /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words.
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
@@ -96,6 +101,63 @@ struct RegionArgs {
     feather: f32,
 }
 
+/// `hue=+20,contrast=1.1`, as it was said and as it is done; a picture is read later.
+#[derive(Debug, Clone)]
+struct Adjustments(Vec<(String, Step)>);
+
+#[derive(Debug, Clone)]
+enum Step {
+    Adjustment(Adjustment),
+    Recolor(PathBuf),
+}
+
+fn adjustments(text: &str) -> Result<Adjustments, String> {
+    let step = |item: &str| {
+        let (name, how) = item.split_once('=').ok_or_else(|| format!("`{item}` lacks its `=`"))?;
+        let number = || how.parse::<f64>().ok().filter(|number| number.is_finite());
+        let numbers = || how.split(':').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>();
+        let found = match name {
+            "hue" => number().map(Adjustment::Hue),
+            "saturation" => number().filter(|factor| *factor >= 0.0).map(Adjustment::Saturation),
+            "brightness" => number().map(Adjustment::Brightness),
+            "contrast" => number().filter(|factor| *factor >= 0.0).map(Adjustment::Contrast),
+            "blur" => number().map(|pixels| Adjustment::Blur(pixels as f32)),
+            "sharpen" => number().map(|pixels| Adjustment::Sharpen(pixels as f32)),
+            "rotate" => how.parse().ok().map(Adjustment::Rotate),
+            "flip" => match how {
+                "horizontal" => Some(Adjustment::FlipHorizontal),
+                "vertical" => Some(Adjustment::FlipVertical),
+                _ => None,
+            },
+            "crop" => numbers().and_then(|numbers| numbers.try_into().ok()).map(Adjustment::Crop),
+            "resize" => numbers().and_then(|numbers| numbers.try_into().ok()).map(Adjustment::Resize),
+            "recolor" => {
+                let name = Path::new(how).file_name().map(|name| name.to_string_lossy().into_owned());
+                return Ok((format!("recolor={}", name.unwrap_or_default()), Step::Recolor(how.into())));
+            }
+            _ => return Err(format!("`{name}` is no change; see --help for those that there are")),
+        };
+        let found = found.ok_or_else(|| format!("`{how}` is nothing that `{name}` takes; see --help"))?;
+        Ok((item.to_string(), Step::Adjustment(found)))
+    };
+    text.split(',').map(|item| step(item.trim())).collect::<Result<_, _>>().map(Adjustments)
+}
+
+impl Adjustments {
+    /// As it was said, files without their folders.
+    fn said(&self) -> String {
+        self.0.iter().map(|(said, _)| said.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    fn read(&self) -> Result<Vec<Adjustment>, Failure> {
+        let read = |step: &Step| match step {
+            Step::Adjustment(adjustment) => Ok(adjustment.clone()),
+            Step::Recolor(path) => Ok(Adjustment::Recolor(Box::new(read_picture(path)?))),
+        };
+        self.0.iter().map(|(_, step)| read(step)).collect()
+    }
+}
+
 /// `16,16,0,0`
 fn four(text: &str) -> Result<[u32; 4], String> {
     let wrong = || format!("`{text}` is not four whole numbers with commas between them");
@@ -130,57 +192,69 @@ impl RegionArgs {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let count = args.count as usize;
+    let by_words = match (&args.prompt, &args.from, &args.to) {
+        (Some(prompt), ..) => Some(Change::Redraw { prompt: prompt.clone() }),
+        (None, Some(from), Some(to)) => Some(Change::Words { from: from.clone(), to: to.clone() }),
+        _ => None,
+    };
+    let count = if by_words.is_some() { args.count as usize } else { 1 };
     let mut written = args.writing.begin(args.pictures.len() * count)?;
     let region = args.region.read()?;
+    let adjustments = args.adjust.as_ref().map(Adjustments::read).transpose()?.unwrap_or_default();
     let pictures: Vec<DynamicImage> =
         args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
-    let model = args.compute.model(args.model.as_deref())?;
+    let model = by_words.as_ref().map(|_| args.compute.model(args.model.as_deref())).transpose()?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    if args.seed.is_none() {
+    if args.seed.is_none() && model.is_some() {
         tell!("seed {seed}");
     }
-    let made_by = args.compute.made_by(args.model.as_deref(), &*model);
+    let made_by = model.as_deref().map(|model| args.compute.made_by(args.model.as_deref(), model));
     for (path, picture) in args.pictures.iter().zip(pictures) {
-        let change = match (&args.prompt, &args.from, &args.to) {
-            (None, Some(from), Some(to)) => Change::Words { from: from.clone(), to: to.clone() },
-            (prompt, ..) => Change::Redraw { prompt: prompt.clone().unwrap_or_default() },
+        written.on_sheet(picture.clone());
+        let edited = match (&model, &by_words) {
+            (Some(model), Some(change)) => {
+                let picture = adjust(&picture, &adjustments, &Region::default())?;
+                let task = EditTask {
+                    region: region.clone(),
+                    count,
+                    seed,
+                    strength: args.strength,
+                    negative_prompt: args.negative_prompt.clone(),
+                    guidance_scale: args.guidance_scale,
+                    source_guidance_scale: args.source_guidance_scale,
+                    num_inference_steps: args.steps,
+                    sampler: args.sampler.as_deref().and_then(Sampler::by_name),
+                    resamplings: args.resamplings,
+                    ..EditTask::new(picture, change.clone())
+                };
+                edit(&**model, &task, &mut progress::Drawing::new())?
+            }
+            _ => vec![adjust(&picture, &adjustments, &region)?],
         };
-        let task = EditTask {
-            region: region.clone(),
-            count,
-            seed,
-            strength: args.strength,
-            negative_prompt: args.negative_prompt.clone(),
-            guidance_scale: args.guidance_scale,
-            source_guidance_scale: args.source_guidance_scale,
-            num_inference_steps: args.steps,
-            sampler: args.sampler.as_deref().and_then(Sampler::by_name),
-            resamplings: args.resamplings,
-            ..EditTask::new(picture.clone(), change)
-        };
-        written.on_sheet(picture);
-        let edited = edit(&*model, &task, &mut progress::Drawing::new())?;
-        for (seed, edited) in (0..).map(|number| seed.wrapping_add(number)).zip(&edited) {
+        for (number, edited) in edited.iter().enumerate() {
+            let seed = model.as_ref().map(|_| seed.wrapping_add(number as u64));
             let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             let made = Made {
                 verb: "edit".to_string(),
                 prompt: args.prompt.clone().or_else(|| args.to.clone()),
                 negative_prompt: args.negative_prompt.clone(),
-                seed: Some(seed),
+                seed,
                 num_inference_steps: args.steps,
                 guidance_scale: args.guidance_scale,
                 strength: args.strength,
-                model: Some(made_by.clone()),
+                model: made_by.clone(),
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 command: again::with(&[
                     ("pictures", None, vec![file]),
                     ("count", None, vec![]),
-                    ("seed", Some("seed"), vec![seed.to_string()]),
+                    ("adjust", Some("adjust"), args.adjust.iter().map(Adjustments::said).collect()),
+                    ("seed", Some("seed"), seed.iter().map(u64::to_string).collect()),
                 ]),
                 ..Made::default()
             };
-            let finished = Finished { picture: edited, name: &stem(path), seed, made: &made, said: "" };
+            let name = stem(path);
+            let finished =
+                Finished { picture: edited, name: &name, seed: seed.unwrap_or(0), made: &made, said: "" };
             written.picture(finished, serde_json::json!({ "picture": path, "seed": seed }))?;
         }
     }

@@ -51,6 +51,55 @@ fn a_region_is_drawn_anew_and_all_else_stays_to_the_byte() {
 }
 
 #[test]
+fn some_changes_need_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    std::fs::create_dir(folder.path().join("private")).unwrap();
+    RgbImage::from_fn(9, 9, |x, y| image::Rgb([9, 20 + x as u8, 120 + 9 * y as u8]))
+        .save(folder.path().join("private/sea.png"))
+        .unwrap();
+    let edit = |how: &str, more: &[&str], out: &str| {
+        done(folder.path(), &[&["edit", "disc.png", "--adjust", how, "-o", out][..], more].concat());
+        image::open(folder.path().join(out)).unwrap()
+    };
+    let before = image::open(folder.path().join("disc.png")).unwrap();
+    let turned = edit("hue=+120,contrast=1.1", &[], "turned.png").get_pixel(24, 20);
+    assert!(turned[1] > turned[0], "{turned:?}");
+    assert_eq!(edit("crop=4:6:20:10,rotate=90,flip=vertical", &[], "part.png").dimensions(), (10, 20));
+    assert_eq!(edit("resize=20:30", &[], "small.png").dimensions(), (20, 30));
+    let sea = edit("recolor=private/sea.png", &[], "sea.png").get_pixel(24, 20);
+    assert!(sea[2] > sea[0], "{sea:?}");
+    let said = done(folder.path(), &["show", "sea.png"]);
+    assert!(
+        said.contains("--adjust 'recolor=sea.png'") && !said.contains("private") && !said.contains("seed"),
+        "{said}"
+    );
+    // In a region alone.
+    let part = edit("brightness=-30", &["--box", "20,10,10,10"], "dark.png");
+    assert!(
+        part.get_pixel(19, 12) == before.get_pixel(19, 12)
+            && part.get_pixel(25, 12) != before.get_pixel(25, 12)
+    );
+    for (how, more, words) in [
+        ("hue", &[][..], &["`hue`", "="][..]),
+        ("hue=red", &[], &["`red`", "hue"]),
+        ("shine=2", &[], &["`shine`", "--help"]),
+        ("saturation=-1", &[], &["`-1`"]),
+        ("blur=0", &[], &["above 0"]),
+        ("crop=40:0:20:20", &[], &["crop=40:0:20:20", "48x40"]),
+        ("rotate=90", &["--box", "0,0,4,4"], &["moves pixels"]),
+        ("recolor=nowhere.png", &[], &["nowhere.png"]),
+    ] {
+        let (code, said) = failed(
+            folder.path(),
+            &[&["edit", "disc.png", "--adjust", how, "-o", "x.png"][..], more].concat(),
+        );
+        assert!(code == 2 && words.iter().all(|word| said.contains(word)), "{how}: {said}");
+        assert!(!folder.path().join("x.png").exists());
+    }
+}
+
+#[test]
 fn words_and_strength_change_a_whole_picture_in_its_own_size() {
     let folder = tempfile::tempdir().unwrap();
     disc(folder.path());
