@@ -16,7 +16,7 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 12] = [
+const ALL: [BuiltIn; 13] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
@@ -27,6 +27,7 @@ const ALL: [BuiltIn; 12] = [
     BuiltIn { name: "emoji-classifier", text: include_str!("../../../recipes/emoji-classifier.toml") },
     BuiltIn { name: "cifar10-flow", text: include_str!("../../../recipes/cifar10-flow.toml") },
     BuiltIn { name: "cifar10-vae", text: include_str!("../../../recipes/cifar10-vae.toml") },
+    BuiltIn { name: "cifar10-dual", text: include_str!("../../../recipes/cifar10-dual.toml") },
     BuiltIn { name: "cifar10-gan", text: include_str!("../../../recipes/cifar10-gan.toml") },
     BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
 ];
