@@ -174,6 +174,12 @@ impl Pictures {
         Ok(Self { shape: [images.len(), channels, height as usize, width as usize], data })
     }
 
+    /// All of them so many times, one after the other.
+    pub fn repeated(&self, times: usize) -> Self {
+        let [count, channels, height, width] = self.shape;
+        Self { shape: [count * times, channels, height, width], data: self.data.repeat(times) }
+    }
+
     /// How many pictures there are.
     pub fn len(&self) -> usize {
         self.shape[0]

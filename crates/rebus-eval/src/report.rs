@@ -133,7 +133,7 @@ pub enum Measured<T> {
 /// How likely a model takes true pictures with their captions to be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TrueLikelihood {
-    /// An upper bound of the bits for each number of a picture, on average.
+    /// Bits for each number of a picture, on average: an upper bound, as exact as `bound` says.
     pub bits_per_dimension: f64,
     /// How many pictures.
     pub pictures: usize,

@@ -206,7 +206,7 @@ const MEASURES: &[Measure] = &[
     ),
     measure(
         "bits a number of the true pictures",
-        "at most, by a model that knows likelihoods; less is better",
+        "by a model that knows likelihoods; less is better, 8 is none",
         3,
         |set| Some(set.likelihood?.bits_per_dimension),
         None,

@@ -1,7 +1,11 @@
 //! Words to pictures.
 
 use image::DynamicImage;
-use rebus_models::{GenerateRequest, Input, Model, ModelError, Observer, registry::able, sampling::Sampler};
+use rebus_models::{
+    GenerateRequest, Input, Model, ModelError, Observer,
+    registry::able,
+    sampling::{Sampler, SavedNoise},
+};
 
 use crate::{TaskError, reconstruct::fit};
 
@@ -29,6 +33,8 @@ pub struct GenerateTask {
     pub num_inference_steps: Option<usize>,
     /// How a step is taken.
     pub sampler: Option<Sampler>,
+    /// Noise to begin with, in the place of that of the seeds; see [`invert`](crate::invert).
+    pub noise: Option<SavedNoise>,
     /// Another height than the model's, pixels.
     pub height: Option<usize>,
     /// Another width than the model's, pixels.
@@ -74,6 +80,15 @@ pub fn generate(
         able: able("generate"),
     })?;
     let mut result = Generated { drawings: vec![], warnings: warnings(model, task)? };
+    if let Some(noise) = &task.noise {
+        if model.denoise().is_none() {
+            let rule = format!("a model of family `{}` does not walk from noise", model.info().family);
+            return Err(ModelError::Request { option: "noise", value: "given".to_string(), rule }.into());
+        }
+        if noise.model != model.info().hash {
+            result.warnings.push("the noise is of another model, and leads to another picture".to_string());
+        }
+    }
     let shown = shown(model, &task.images)?;
     let texts = task.prompts.iter().map(|prompt| (prompt.as_str(), Input::Text(prompt.clone())));
     let images = task.images.iter().zip(shown).map(|((name, _), shown)| (name.as_str(), shown));
@@ -99,6 +114,7 @@ pub fn generate(
         request.guidance_interval = task.guidance_interval;
         request.num_inference_steps = task.num_inference_steps;
         request.sampler = task.sampler.unwrap_or_default();
+        request.noise = task.noise.as_ref().map(|noise| noise.values.repeated(wishes.len()));
         (request.height, request.width) = (task.height, task.width);
         let pictures = generator.generate(&request, observer)?;
         for ((prompt, _, seed), picture) in wishes.iter().zip(pictures.to_images()?) {

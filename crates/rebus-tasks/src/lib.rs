@@ -13,7 +13,7 @@ pub mod made;
 pub mod output;
 pub mod reconstruct;
 
-pub use edit::{Adjustment, Change, EditTask, Place, Region, adjust, edit};
+pub use edit::{Adjustment, Change, EditTask, InvertTask, Inverted, Place, Region, adjust, edit, invert};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};

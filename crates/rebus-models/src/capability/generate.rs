@@ -43,6 +43,8 @@ pub struct GenerateRequest {
     pub num_inference_steps: Option<usize>,
     /// How a step is taken.
     pub sampler: Sampler,
+    /// The noise to begin with, an entry a picture, in the place of that of the seeds; for models that walk from noise.
+    pub noise: Option<Pictures>,
     /// Pictures to begin with, in the place of noise alone.
     pub start: Option<Start>,
     /// Another size than the one trained on, pixels.

@@ -160,7 +160,7 @@ impl<N: VelocityField> Likelihood for FlowModel<N> {
     }
 
     fn bound(&self) -> &'static str {
-        "dequantised, 20 steps of Heun, one probe"
+        "dequantised, by 20 steps of Heun and one probe"
     }
 }
 

@@ -7,7 +7,7 @@ mod text;
 use rebus_data::Pictures;
 
 pub use condition::{Condition, Embedding};
-pub use picture::{from_tensor, to_tensor};
+pub use picture::{from_tensor, to_tensor, values_of};
 pub use text::{Length, TextTokens, tokenize};
 
 /// What a person says or shows, of any modality.

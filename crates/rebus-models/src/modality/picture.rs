@@ -10,7 +10,11 @@ pub fn to_tensor(pictures: &Pictures, device: &Device) -> Tensor<4> {
 
 /// Values clamped to -1..1.
 pub fn from_tensor(tensor: Tensor<4>) -> Pictures {
+    values_of(tensor.clamp(-1.0, 1.0))
+}
+
+/// Values as they are.
+pub fn values_of(tensor: Tensor<4>) -> Pictures {
     let shape = tensor.dims();
-    let data = tensor.clamp(-1.0, 1.0).into_data().iter::<f32>().collect();
-    Pictures { shape, data }
+    Pictures { shape, data: tensor.into_data().iter::<f32>().collect() }
 }

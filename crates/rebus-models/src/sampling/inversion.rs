@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Tensor;
 
 use super::{Guidance, Sampler, checked_steps, guided, time};
-use crate::{Condition, Denoise, ModelError};
+use crate::{Condition, Denoise, ModelError, capability::Parameterization};
 
 /// How a picture is taken back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +54,14 @@ pub fn invert<D: Denoise + ?Sized>(
             option: "sampler",
             value: sampler.name().to_string(),
             rule: "a way back needs one whose steps know nothing of those before: euler, heun or midpoint"
+                .to_string(),
+        });
+    }
+    if model.parameterization() != Parameterization::Velocity {
+        return Err(ModelError::Request {
+            option: "model",
+            value: "a student".to_string(),
+            rule: "a model that draws in few long steps knows no way back: take the one that it learned from"
                 .to_string(),
         });
     }

@@ -5,6 +5,7 @@ mod flow_edit;
 mod guidance;
 mod inversion;
 mod likelihood;
+mod noise;
 mod sampler;
 mod start;
 #[cfg(test)]
@@ -16,10 +17,11 @@ pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};
 pub use likelihood::{Divergence, log_density};
+pub use noise::SavedNoise;
 pub use sampler::{Sampler, Velocity, Walk};
 pub use start::Start;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rebus_data::Pictures;
 use rebus_nn::random::{Purpose, normal_per_seed};
 
@@ -70,6 +72,21 @@ impl Plan {
         Ok(Self { shape: [count, channels, rows, columns], size, steps, guidance, condition, negative })
     }
 
+    /// What the drawing begins with: that of the seeds, or that which was asked for.
+    fn noise(&self, request: &GenerateRequest, device: &Device) -> Result<Tensor<4>, ModelError> {
+        let Some(noise) = &request.noise else {
+            return Ok(normal_per_seed(self.shape, &request.seeds, Purpose::Noise, 0, device));
+        };
+        if noise.shape != self.shape {
+            return Err(ModelError::Request {
+                option: "noise",
+                value: format!("{:?}", noise.shape),
+                rule: format!("this drawing begins with noise of shape {:?}", self.shape),
+            });
+        }
+        Ok(modality::to_tensor(noise, device))
+    }
+
     /// A step of the sampler, or of a model that has steps of its own.
     fn step<D: Denoise>(
         &self,
@@ -99,7 +116,7 @@ impl<D: Denoise> Generate for D {
     ) -> Result<Pictures, ModelError> {
         let plan = Plan::new(self, request)?;
         let steps = plan.steps;
-        let noise = normal_per_seed(plan.shape, &request.seeds, Purpose::Noise, 0, &self.device());
+        let noise = plan.noise(request, &self.device())?;
         let begin = |start| Begun::new(self, start, &request.seeds, noise.clone(), (plan.size, steps));
         let begun = request.start.as_ref().map(begin).transpose()?;
         let first = begun.as_ref().map_or(0, |begun| begun.skipped);

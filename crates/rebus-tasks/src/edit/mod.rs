@@ -1,6 +1,7 @@
 //! Pictures that exist, changed: drawn anew as a prompt says, in a region or everywhere, or as other words would have them.
 
 mod adjust;
+mod invert;
 mod paste;
 mod pixels;
 mod region;
@@ -22,6 +23,7 @@ use crate::{
     reconstruct::{fit as fitted, told},
 };
 pub use adjust::Adjustment;
+pub use invert::{InvertTask, Inverted, invert};
 use paste::{Part, paste};
 use region::Marked;
 pub use region::{Place, Region};
@@ -175,12 +177,6 @@ fn small(mask: &GrayImage, size: Size) -> Result<Pictures, TaskError> {
     Ok(Pictures { shape: [1, 1, size.height as usize, size.width as usize], data })
 }
 
-/// So many of a picture.
-fn repeated(picture: &Pictures, count: usize) -> Pictures {
-    let [_, channels, height, width] = picture.shape;
-    Pictures { shape: [count, channels, height, width], data: picture.data.repeat(count) }
-}
-
 /// The variations at the model's size.
 fn changed(
     model: &dyn Model,
@@ -190,7 +186,7 @@ fn changed(
     observer: &mut dyn Observer,
 ) -> Result<Pictures, TaskError> {
     let count = task.count;
-    let shown = repeated(shown, count);
+    let shown = shown.repeated(count);
     let seeds: Vec<u64> = (0..count as u64).map(|i| task.seed.wrapping_add(i)).collect();
     let lacks = |verb, able| ModelError::Lacks { family: model.info().family.clone(), verb, able };
     let told = |text: &str| told(model, text, count);
@@ -218,7 +214,7 @@ fn changed(
             request.sampler = task.sampler.unwrap_or_default();
             let mut start =
                 Start::new(shown, task.strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH }));
-            start.mask = mask.map(|mask| repeated(mask, count));
+            start.mask = mask.map(|mask| mask.repeated(count));
             start.resamplings = task.resamplings.unwrap_or(4);
             request.start = Some(start);
             Ok(generator.generate(&request, observer)?)

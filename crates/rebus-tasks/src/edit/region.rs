@@ -18,7 +18,7 @@ pub struct Region {
 /// How a part of a picture is told.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// White is to change.
+    /// White is to change; where the mask has transparent pixels, what is opaque.
     Mask(Box<DynamicImage>),
     /// A rectangle.
     Box {
@@ -76,7 +76,7 @@ impl Region {
                     let rule = format!("it must be as large as the picture, {width}x{height}");
                     return Err(TaskError::Region { what: "mask", value: found, rule });
                 }
-                mask.to_luma8()
+                told(mask)
             }
             Some(&Place::Box { x, y, width: across, height: down }) => {
                 if !fits([x, y, across, down], [width, height]) {
@@ -135,6 +135,15 @@ impl Region {
     }
 }
 
+/// How much of each pixel a mask marks: by its alpha where it has one that says something, else by how white it is.
+fn told(mask: &DynamicImage) -> GrayImage {
+    let colors = mask.to_rgba8();
+    match mask.color().has_alpha() && colors.pixels().any(|pixel| pixel[3] < 255) {
+        true => GrayImage::from_fn(mask.width(), mask.height(), |x, y| Luma([colors.get_pixel(x, y)[3]])),
+        false => mask.to_luma8(),
+    }
+}
+
 /// Whether a rectangle has a pixel and lies inside a picture.
 pub(super) fn fits([x, y, across, down]: [u32; 4], [width, height]: [u32; 2]) -> bool {
     let along = |start: u32, length: u32, side: u32| {
@@ -181,6 +190,10 @@ mod tests {
         assert_eq!(count(&rectangle), 12);
         assert_eq!(count(&Region { invert: true, ..rectangle }), 36);
         assert_eq!(count(&by(Place::Transparent)), 12);
+        // A mask by its alpha, and by its white where all of it is opaque.
+        assert_eq!(count(&by(Place::Mask(Box::new(picture())))), 36);
+        let white = DynamicImage::ImageRgba8(image::RgbaImage::from_pixel(8, 6, Rgba([255; 4])));
+        assert_eq!(count(&by(Place::Mask(Box::new(white)))), 48);
         assert_eq!(count(&by(Place::Color { color: [40, 20, 0], tolerance: 10 })), 9);
         let wider = by(Place::Expand { left: 2, right: 0, top: 0, bottom: 1 }).of(picture()).unwrap();
         assert_eq!(wider.picture.dimensions(), (10, 7));

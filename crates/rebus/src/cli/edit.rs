@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
+use rebus_eval::similarity;
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{Adjustment, Change, EditTask, Made, Place, Region, adjust, edit};
+use rebus_tasks::{Adjustment, Change, EditTask, InvertTask, Made, Place, Region, adjust, edit};
 
 use super::{
     again,
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
-    #[arg(long, required_unless_present_any = ["to", "adjust"], conflicts_with_all = ["from", "to"])]
+    #[arg(long, required_unless_present_any = ["to", "adjust", "invert"], conflicts_with_all = ["from", "to"])]
     prompt: Option<String>,
     /// What is to be seen now, for an edit that changes what the words change.
     #[arg(long, requires = "to")]
@@ -32,6 +33,10 @@ pub(crate) struct Args {
     /// What is to be seen then.
     #[arg(long, requires = "from")]
     to: Option<String>,
+    /// Take a picture back to the noise that it is drawn from, and keep it in this file: `rebus generate --noise FILE` begins
+    /// with it. `--prompt` says what is seen; what is drawn of the noise is written too, with how near it comes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "adjust", "strength", "place", "negative_prompt", "count"])]
+    invert: Option<PathBuf>,
     /// Changes that need no model, one after the other, before those by words: hue=DEGREES, saturation=FACTOR, brightness=PERCENT,
     /// contrast=FACTOR, blur=PIXELS, sharpen=PIXELS, rotate=90|180|270, flip=horizontal|vertical, crop=X:Y:WIDTH:HEIGHT,
     /// resize=WIDTH:HEIGHT, recolor=FILE.
@@ -78,7 +83,7 @@ pub(crate) struct Args {
 /// Where a picture changes.
 #[derive(Debug, clap::Args)]
 struct RegionArgs {
-    /// A picture of the same size: white is drawn anew, black stays to the byte.
+    /// A picture of the same size: white is drawn anew, black stays to the byte; with an alpha channel, opaque and transparent.
     #[arg(long, value_name = "FILE", group = "place")]
     mask: Option<PathBuf>,
     /// A rectangle that is drawn anew.
@@ -191,7 +196,50 @@ impl RegionArgs {
     }
 }
 
+/// `--invert`: the noise of one picture.
+fn invert(args: &Args, file: &Path) -> Result<(), Failure> {
+    let [path] = &args.pictures[..] else {
+        return Err(Failure::input("--invert takes one picture, since it writes one file of noise"));
+    };
+    if file.exists() {
+        return Err(rebus_tasks::TaskError::Exists { path: file.to_path_buf() }.into());
+    }
+    let mut written = args.writing.begin(1)?;
+    let picture = read_picture(path)?;
+    let model = args.compute.model(args.model.as_deref())?;
+    let task = InvertTask {
+        picture,
+        prompt: args.prompt.clone(),
+        num_inference_steps: args.steps,
+        guidance_scale: args.guidance_scale,
+    };
+    let found = rebus_tasks::invert(&*model, &task, &mut progress::Drawing::new())?;
+    rebus_data::write_atomic(file, &found.noise.to_bytes()?)?;
+    let psnr = similarity(&found.redrawn.to_rgb8(), &found.shown.to_rgb8())?.psnr;
+    let name =
+        |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let made = Made {
+        verb: "edit".to_string(),
+        prompt: args.prompt.clone(),
+        num_inference_steps: args.steps,
+        guidance_scale: args.guidance_scale,
+        model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        command: again::with(&[("pictures", None, vec![name(path)])]),
+        ..Made::default()
+    };
+    written.on_sheet(found.shown);
+    let said = psnr.map_or("equal".to_string(), |psnr| format!("{psnr:.2} dB"));
+    let stem = stem(path);
+    let finished = Finished { picture: &found.redrawn, name: &stem, seed: 0, made: &made, said: &said };
+    written.picture(finished, serde_json::json!({ "picture": path, "noise": file, "psnr": psnr }))?;
+    written.finish(2, serde_json::Value::Null)
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(file) = &args.invert {
+        return invert(args, file);
+    }
     let by_words = match (&args.prompt, &args.from, &args.to) {
         (Some(prompt), ..) => Some(Change::Redraw { prompt: prompt.clone() }),
         (None, Some(from), Some(to)) => Some(Change::Words { from: from.clone(), to: to.clone() }),

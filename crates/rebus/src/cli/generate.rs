@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use rebus_models::sampling::Sampler;
+use rebus_models::sampling::{Sampler, SavedNoise};
 use rebus_tasks::{GenerateTask, Made};
 
 use super::{
@@ -49,6 +49,9 @@ pub(crate) struct Args {
     /// How a step is taken: heun and midpoint are more exact and take twice as long, multistep is more exact and does not.
     #[arg(long, value_parser = Sampler::ALL.map(Sampler::name))]
     sampler: Option<String>,
+    /// Noise to begin with, as `rebus edit --invert` finds it of a picture, in the place of the seed's.
+    #[arg(long, value_name = "FILE")]
+    noise: Option<PathBuf>,
     /// Another width than the model's, pixels.
     #[arg(long)]
     width: Option<usize>,
@@ -81,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         num_inference_steps: args.steps,
         guidance_interval: args.guidance_interval.as_deref().and_then(|times| times.try_into().ok()),
         sampler: args.sampler.as_deref().and_then(Sampler::by_name),
+        noise: args.noise.as_deref().map(read_noise).transpose()?,
         height: args.height,
         width: args.width,
     };
@@ -132,6 +136,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     written.finish(task.count, serde_json::Value::Null)
+}
+
+fn read_noise(path: &Path) -> Result<SavedNoise, Failure> {
+    Ok(SavedNoise::from_bytes(&fs::read(path)?, &path.display().to_string())?)
 }
 
 /// A file's name without its ending.

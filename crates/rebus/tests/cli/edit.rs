@@ -51,6 +51,47 @@ fn a_region_is_drawn_anew_and_all_else_stays_to_the_byte() {
 }
 
 #[test]
+fn a_picture_goes_back_to_its_noise_and_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let args =
+        ["edit", "disc.png", "--invert", "noise.safetensors", "--prompt", "sun", "--steps", "20", "--json"];
+    let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &args)).unwrap();
+    assert!(said["pictures"][0]["psnr"].as_f64().unwrap() > 25.0, "{said}");
+    let draw = [
+        "generate",
+        "sun",
+        "--noise",
+        "noise.safetensors",
+        "--steps",
+        "20",
+        "--guidance-scale",
+        "1",
+        "--seed",
+        "1",
+    ];
+    done(folder.path(), &[&draw[..], &["-o", "again.png"]].concat());
+    let open = |name: &str| image::open(folder.path().join(name)).unwrap();
+    assert!(open("again.png") == open(said["pictures"][0]["file"].as_str().unwrap()));
+
+    std::fs::write(folder.path().join("text.safetensors"), "no noise").unwrap();
+    for (args, words) in [
+        (
+            &["edit", "disc.png", "--invert", "noise.safetensors"][..],
+            &["noise.safetensors", "not replaced"][..],
+        ),
+        (&["edit", "disc.png", "disc.png", "--invert", "other.safetensors"], &["one picture"]),
+        (&["edit", "disc.png", "--invert", "other.safetensors", "--steps", "0"], &["num_inference_steps"]),
+        (&["generate", "sun", "--noise", "text.safetensors"], &["text.safetensors", "--invert"]),
+        (&["generate", "sun", "--noise", "noise.safetensors", "--width", "64"], &["noise", "64"]),
+    ] {
+        let (code, said) = failed(folder.path(), args);
+        assert!(code == 2 && words.iter().all(|word| said.contains(word)), "{args:?}: {said}");
+        assert!(!folder.path().join("other.safetensors").exists());
+    }
+}
+
+#[test]
 fn some_changes_need_no_model() {
     let folder = tempfile::tempdir().unwrap();
     disc(folder.path());
