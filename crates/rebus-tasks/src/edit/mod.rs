@@ -28,6 +28,8 @@ use paste::{Part, paste};
 use region::Marked;
 pub use region::{Place, Region};
 
+/// Variations that are drawn at once; more only takes memory.
+const AT_ONCE: usize = 16;
 /// How much is drawn anew of a picture where no strength is given.
 const STRENGTH: f64 = 0.6;
 
@@ -119,17 +121,17 @@ pub fn edit(
     let shown = fitted([channels, height, width], &[shown])?;
     let region = (!everywhere).then(|| part.of_mask(&mask));
     let region = region.map(|region| small(&region, size)).transpose()?;
-    let drawn = changed(model, task, &shown, region.as_ref(), observer)?;
     let back = Size { height: part.height, width: part.width };
-    drawn
-        .to_images()?
-        .into_iter()
-        .map(|drawn| {
+    let seeds: Vec<u64> = (0..task.count as u64).map(|i| task.seed.wrapping_add(i)).collect();
+    let mut variations = vec![];
+    for seeds in seeds.chunks(AT_ONCE) {
+        for drawn in changed(model, task, seeds, &shown, region.as_ref(), observer)?.to_images()? {
             let mut edited = picture.clone();
             paste(&mut edited, &mask, part, &squeezed(&drawn, back)?.to_rgb8(), everywhere);
-            Ok(edited)
-        })
-        .collect()
+            variations.push(edited);
+        }
+    }
+    Ok(variations)
 }
 
 /// A picture after changes that need no model, one after the other; in a region, where that is told, and outside of it every pixel is
@@ -181,13 +183,13 @@ fn small(mask: &GrayImage, size: Size) -> Result<Pictures, TaskError> {
 fn changed(
     model: &dyn Model,
     task: &EditTask,
+    seeds: &[u64],
     shown: &Pictures,
     mask: Option<&Pictures>,
     observer: &mut dyn Observer,
 ) -> Result<Pictures, TaskError> {
-    let count = task.count;
+    let count = seeds.len();
     let shown = shown.repeated(count);
-    let seeds: Vec<u64> = (0..count as u64).map(|i| task.seed.wrapping_add(i)).collect();
     let lacks = |verb, able| ModelError::Lacks { family: model.info().family.clone(), verb, able };
     let told = |text: &str| told(model, text, count);
     match &task.change {
@@ -206,7 +208,7 @@ fn changed(
                 None => lacks("edit", able("edit")),
             })?;
             let mut request = GenerateRequest::default();
-            request.seeds = seeds;
+            request.seeds = seeds.to_vec();
             request.condition = Some(told(prompt)?);
             request.negative = task.negative_prompt.as_deref().map(told).transpose()?;
             request.guidance_scale = task.guidance_scale;
@@ -222,7 +224,7 @@ fn changed(
         Change::Words { from, to } => {
             let (source, target) = (told(from)?, told(to)?);
             if let Some(denoise) = model.denoise() {
-                return by_velocities(denoise, task, &shown, &seeds, [&source, &target], observer);
+                return by_velocities(denoise, task, &shown, seeds, [&source, &target], observer);
             }
             let able = model.reconstruct().ok_or_else(|| lacks("edit", able("edit")))?;
             let latents = able.latents(&shown, Some(&source))?;
