@@ -1,5 +1,5 @@
 #!/bin/sh
-# The README's table of families: each learns the emoji for the same twenty minutes on two cores, with the same captions held
+# A table of families: each learns the emoji for the same twenty minutes on two cores, with the same captions held
 # out and the same combinations never shown, and is measured by `rebus eval` on the same captions.
 #
 #   sh benches/families.sh emoji64.tar OUT [FAMILY…]
