@@ -133,6 +133,13 @@ impl Bench<'_> {
             Some(said) => readable(records, &own).map(|place| said[place].clone()).collect(),
             None => own.iter().map(|record| record.caption.clone()).collect(),
         };
+        // Where pictures have several shapes, those of the model's own.
+        let fits = |record: &Captioned| self.source.knows(record.picture.shape);
+        let (own, captions): (Vec<&Captioned>, Vec<String>) =
+            own.iter().zip(captions).filter(|(record, _)| fits(record)).unzip();
+        if own.is_empty() {
+            return Ok(None);
+        }
         let truth = stack(own.iter().map(|record| &record.picture));
         let (done, total) = (self.done, self.total);
         let mut patient = Patient { observer: self.observer, done, total };

@@ -38,6 +38,11 @@ impl Source<'_> {
         model.conditioner().map(|conditioner| conditioner.condition(&texts)).transpose()
     }
 
+    /// Whether a batch of pictures has the shape that the model was trained on.
+    pub(super) fn knows(&self, [_, channels, height, width]: [usize; 4]) -> bool {
+        matches!(self, Self::Model(model) if model.info().picture_shape == [channels, height, width])
+    }
+
     /// How likely the model takes true pictures with their captions to be, on average.
     ///
     /// # Errors
