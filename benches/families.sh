@@ -5,8 +5,8 @@
 #   sh benches/families.sh emoji64.tar OUT [FAMILY…]
 #
 # The steps are twenty minutes' worth on an AMD EPYC (Zen 4, AVX-512) with nothing beside; on another machine set them by
-# `--dry-run`. The latent flow needs `rebus train emoji-autoencoder` first, whose time is not counted here. What was trained
-# or measured already is left as it is.
+# `--dry-run`. All draw 32x32 but the latent flow, which draws 64x64: it needs `rebus train emoji-autoencoder` first, whose
+# time is not counted here. What was trained or measured already is left as it is.
 set -eu
 DATA=$1 OUT=$2
 shift 2
@@ -38,7 +38,7 @@ for name in "${@:-flow transformer vae gan latent}"; do
         case $name in
         flow) family flow emoji-flow 5800 ;;
         transformer) family transformer emoji-flow 1700 --set 'model={family="flow",transformer={}}' ;;
-        vae) family vae emoji-vae 4300 ;;
+        vae) family vae emoji-vae 4300 --set data.image_size=32 --set 'model.widths=[48,96,160,224]' ;;
         gan) family gan emoji-gan 2900 ;;
         latent) family latent emoji-latent-flow 6400 ;;
         *) echo "no family $name here" >&2 && exit 2 ;;

@@ -9,18 +9,19 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 use rebus_models::{
-    autoencoder::{Autoencoder, AutoencoderConfig, Eye, PatchDiscriminator, Rebuilt, Weights, hinge},
+    autoencoder::{Autoencoder, AutoencoderConfig, Rebuilt, Weights},
     classifier::cross_entropy,
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, Moment, TransformerConfig, VelocityField},
     gan::{
+        PatchDiscriminator,
         augment::{Augmentation, Change},
         classic::{self, ClassicConfig, Preset},
-        loss::GeneratorLoss,
+        loss::{GeneratorLoss, hinge},
         modern::{self, Drawn, Judged, ModernConfig, ModernObjectiveConfig},
     },
     modality::TextTokens,
-    picture::{PictureConfig, PictureTower},
+    picture::{Eye, PictureConfig, PictureTower},
     reader::Said,
     text::{TextConfig, TextEncoder},
     vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},

@@ -5,14 +5,12 @@ mod config;
 mod latents;
 mod network;
 mod objective;
-mod patches;
 mod sample;
 
 pub use config::{AutoencoderConfig, AutoencoderObjectiveConfig};
 pub use latents::{Latents, drawn};
 pub use network::Autoencoder;
-pub use objective::{AutoencoderObjective, Eye, Rebuilt, Weights, hinge};
-pub use patches::PatchDiscriminator;
+pub use objective::{AutoencoderObjective, Rebuilt, Weights};
 pub use sample::AutoencoderModel;
 
 use std::sync::Arc;

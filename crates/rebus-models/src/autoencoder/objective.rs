@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
 use rebus_data::Batch;
 use rebus_nn::{
     graph, kernels,
     optim::{Learner, Remember},
     random::{Key, Purpose, normal},
-    resample,
 };
 
-use super::{
-    Autoencoder, AutoencoderConfig, AutoencoderModel, AutoencoderObjectiveConfig, PatchDiscriminator,
-};
+use super::{Autoencoder, AutoencoderConfig, AutoencoderModel, AutoencoderObjectiveConfig};
 use crate::{
-    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which, dual, modality,
+    Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
+    gan::{PatchDiscriminator, loss::hinge},
+    modality,
     objective::scalar,
-    picture::{PictureTower, apart, smaller_by},
+    picture::Eye,
     registry::section,
 };
 
@@ -34,14 +33,6 @@ pub struct AutoencoderObjective {
     objective: AutoencoderObjectiveConfig,
     picture_shape: [usize; 3],
     device: Device,
-}
-
-/// The picture tower of an encoder, which does not learn: pictures are compared by what it sees in them.
-#[derive(Debug, Clone)]
-pub struct Eye {
-    tower: PictureTower,
-    /// Pictures are made smaller by this, so that things have the size in which the tower learned them.
-    factor: usize,
 }
 
 /// What the losses count for.
@@ -98,11 +89,6 @@ impl Rebuilt {
         let loss = self.perceptual.iter().fold(loss, |loss, seen| loss + seen.clone() * weights.perceptual);
         logits.into_iter().fold(loss, |loss, logits| loss - kernels::mean(logits) * weights.adversarial)
     }
-}
-
-/// The hinge loss of a discriminator (Lim and Ye 2017), from its logits of real pictures and of those that came back.
-pub fn hinge(real: Tensor<4>, rebuilt: Tensor<4>) -> Tensor<1> {
-    (kernels::mean(relu(1.0 - real)) + kernels::mean(relu(rebuilt + 1.0))) / 2.0
 }
 
 impl AutoencoderObjective {
@@ -162,41 +148,6 @@ impl AutoencoderObjective {
             losses.insert("perceptual".to_string(), scalar(seen));
         }
         losses
-    }
-}
-
-impl Eye {
-    /// A tower that is shown pictures made smaller by a factor.
-    pub fn new(tower: PictureTower, factor: usize) -> Self {
-        Self { tower: tower.no_grad(), factor }
-    }
-
-    /// The encoder that the recipe needs.
-    fn of(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
-        let folder = spec.need("encoder")?;
-        let (network, config) = dual::open(folder, &spec.device)?;
-        let ([channels, height, width], own) = (spec.picture_shape, folder.picture_shape);
-        if own[0] != channels {
-            return Err(ModelError::Config {
-                field: "data.channels",
-                value: channels.to_string(),
-                rule: format!("the encoder of needs.encoder looks at pictures of {}", own[0]),
-            });
-        }
-        let factor = smaller_by([height, width], [own[1], own[2]]);
-        config.picture.validate_size(height / factor, width / factor)?;
-        Ok(Self::new(network.picture, factor))
-    }
-
-    /// How far apart pictures look, on average.
-    fn apart(&self, one: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
-        let small = |pictures| resample::downsample_mean(pictures, self.factor);
-        kernels::mean(apart(&self.tower, small(one), small(other)))
-    }
-
-    /// The same on a device that does not differentiate.
-    fn valid(&self) -> Self {
-        Self { tower: self.tower.valid(), factor: self.factor }
     }
 }
 

@@ -3,7 +3,11 @@
 //! With σ the logistic function, `-log σ(x) = softplus(-x)` and `-log(1 - σ(x)) = softplus(x)`, which stay finite
 //! where the logarithm of a rounded probability would not.
 
-use burn::tensor::{Tensor, activation::softplus};
+use burn::tensor::{
+    Tensor,
+    activation::{relu, softplus},
+};
+use rebus_nn::kernels;
 use serde::{Deserialize, Serialize};
 
 /// What a generator without captions minimises.
@@ -38,6 +42,11 @@ pub fn negative_value(real: Tensor<2>, fake: Tensor<2>) -> Tensor<1> {
 /// where the logit of the one is above that of the other.
 pub fn pairing(better: Tensor<2>, worse: Tensor<2>) -> Tensor<2> {
     softplus(worse - better, 1.0)
+}
+
+/// The hinge loss of a discriminator (Lim and Ye 2017), from its logits of real pictures and of those that came back.
+pub fn hinge(real: Tensor<4>, rebuilt: Tensor<4>) -> Tensor<1> {
+    (kernels::mean(relu(1.0 - real)) + kernels::mean(relu(rebuilt + 1.0))) / 2.0
 }
 
 #[cfg(test)]

@@ -6,3 +6,6 @@ pub mod augment;
 pub mod classic;
 pub mod loss;
 pub mod modern;
+mod patches;
+
+pub use patches::PatchDiscriminator;

@@ -1,6 +1,7 @@
 //! A small residual network that looks at pictures: the tower of an encoder, the whole of a classifier.
 
 mod config;
+mod eye;
 pub(crate) mod levels;
 mod network;
 
@@ -8,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use rebus_data::Pictures;
 
 pub use config::PictureConfig;
+pub use eye::Eye;
 pub use network::PictureTower;
 
 use crate::{modality, sampling::chunks};
