@@ -12,7 +12,7 @@ use image::DynamicImage;
 use indexmap::IndexMap;
 
 use crate::{
-    Batch, Collection, Column, ColumnKind, DataError, Field, Pictures, Record,
+    Batch, Collection, Column, ColumnKind, DataError, EncodedFile, Field, Pictures, Record,
     augment::Augment,
     captions::{Captions, caption_column, column_names},
     config::DataConfig,
@@ -20,6 +20,7 @@ use crate::{
     order::{BatchPlan, Entry},
     picture,
     random::{Purpose, stream},
+    source::{Pair, SOURCE, Sources},
 };
 
 /// A record that cannot be shown.
@@ -40,6 +41,7 @@ pub(crate) struct Assembler {
     caption_column: Option<String>,
     label: bool,
     picture_column: String,
+    sources: Option<Sources>,
     max_pixels: u64,
     /// The records in use.
     records: Vec<usize>,
@@ -52,6 +54,7 @@ pub(crate) struct Assembler {
 struct Sample {
     key: String,
     picture: DynamicImage,
+    source: Option<DynamicImage>,
     text: String,
     caption: String,
     label: i64,
@@ -83,6 +86,7 @@ impl Assembler {
             caption_column: caption_column(&*collection).map(str::to_string),
             label: has("label", ColumnKind::Integer),
             picture_column: config.picture_column.clone(),
+            sources: config.source.as_ref().map(|source| Sources::new(&*collection, source)).transpose()?,
             max_pixels: config.max_pixels,
             records: Vec::new(),
             skipped: Mutex::default(),
@@ -97,7 +101,10 @@ impl Assembler {
     /// where there are several. A record whose header is broken is reported and left out.
     pub fn choose(&mut self, records: Vec<usize>, workers: usize) -> Result<Vec<usize>, DataError> {
         let mut buckets = vec![0; self.collection.len()];
-        self.records = records;
+        self.records = match &mut self.sources {
+            Some(sources) => sources.choose(&*self.collection, records)?,
+            None => records,
+        };
         if self.fitter.sizes().len() < 2 {
             return Ok(buckets);
         }
@@ -164,7 +171,8 @@ impl Assembler {
 
     fn measure(&self, record: usize) -> Result<usize, DataError> {
         let record = self.collection.record(record)?;
-        let (width, height) = picture::dimensions(self.encoded(&record)?, self.max_pixels)?;
+        let size = picture::dimensions(self.encoded(&record)?, self.max_pixels)?;
+        let (width, height) = self.sources.as_ref().map_or(size, |sources| sources.size_of(size));
         Ok(self.fitter.bucket(width, height))
     }
 
@@ -199,24 +207,44 @@ impl Assembler {
 
     fn sample(&self, index: usize, position: u64, bucket: usize) -> Result<Sample, DataError> {
         let record = self.collection.record(index)?;
-        let picture = picture::decode(self.encoded(&record)?, self.max_pixels)?;
-        let picture = self.fitter.fit(picture, bucket)?;
-        let (picture, text) = if self.training {
-            let mut captions = stream(self.seed, Purpose::Caption, position, 0);
-            let picture = self.augment.apply(picture, &mut stream(self.seed, Purpose::Augment, position, 0));
-            (picture, self.captions.draw(&record, &mut captions))
-        } else {
-            (picture, self.captions.heaviest(&record))
+        let Pair { picture, source } = self.pair(&record, position, bucket)?;
+        let text = match self.training {
+            true => self.captions.draw(&record, &mut stream(self.seed, Purpose::Caption, position, 0)),
+            false => self.captions.heaviest(&record),
         };
         let caption = self.caption_column.as_ref().and_then(|column| record.text(column)).unwrap_or_default();
         let label = match record.fields.get("label") {
             Some(Field::Integer(label)) => *label,
             _ => -1,
         };
-        Ok(Sample { key: record.key, picture, text, caption, label })
+        Ok(Sample { key: record.key, picture, source, text, caption, label })
     }
 
-    fn encoded<'a>(&self, record: &'a Record) -> Result<&'a crate::EncodedFile, DataError> {
+    /// The picture of a record and its source, if it has one, both as a model is to see them. Both are augmented in one way.
+    fn pair(&self, record: &Record, position: u64, bucket: usize) -> Result<Pair, DataError> {
+        let decode = |file: &EncodedFile| picture::decode(file, self.max_pixels);
+        let ready = |picture: DynamicImage| {
+            let picture = self.fitter.fit(picture, bucket)?;
+            Ok::<_, DataError>(match self.training {
+                true => self.augment.apply(picture, &mut stream(self.seed, Purpose::Augment, position, 0)),
+                false => picture,
+            })
+        };
+        let picture = decode(self.encoded(record)?)?;
+        let Some(sources) = &self.sources else { return Ok(Pair { picture: ready(picture)?, source: None }) };
+        let mut draws = stream(self.seed, Purpose::Source, position, 0);
+        let column = &self.picture_column;
+        let Pair { picture, source } =
+            sources.pair(&*self.collection, record, picture, column, &mut draws, decode)?;
+        let picture = ready(picture)?;
+        let source = match source {
+            Some(source) => ready(source)?,
+            None => sources.made_of(&picture, &mut draws)?,
+        };
+        Ok(Pair { picture, source: Some(source) })
+    }
+
+    fn encoded<'a>(&self, record: &'a Record) -> Result<&'a EncodedFile, DataError> {
         record.picture(&self.picture_column).ok_or_else(|| DataError::NoPicture {
             key: record.key.clone(),
             column: self.picture_column.clone(),
@@ -225,16 +253,21 @@ impl Assembler {
 
     fn stack(&self, samples: Vec<Sample>) -> Result<Batch, DataError> {
         let mut keys = Vec::with_capacity(samples.len());
-        let (mut pictures, mut texts, mut captions, mut labels) = (vec![], vec![], vec![], vec![]);
+        let (mut pictures, mut sources, mut texts) = (vec![], vec![], vec![]);
+        let (mut captions, mut labels) = (vec![], vec![]);
         for sample in samples {
             keys.push(sample.key);
             pictures.push(sample.picture);
+            sources.extend(sample.source);
             texts.push(sample.text);
             captions.push(sample.caption);
             labels.push(sample.label);
         }
         let mut columns = IndexMap::new();
         columns.insert(self.picture_column.clone(), Column::Pictures(Pictures::from_images(&pictures)?));
+        if self.sources.is_some() {
+            columns.insert(SOURCE.into(), Column::Pictures(Pictures::from_images(&sources)?));
+        }
         columns.insert("text".into(), Column::Texts(texts));
         columns.insert("caption".into(), Column::Texts(captions));
         if self.label {

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, fit::Size, picture};
+use crate::{DataError, SourceConfig, fit::Size, picture};
 
 /// How records become batches. Every field has a default, so an empty table is a whole one.
 ///
@@ -19,6 +19,9 @@ pub struct DataConfig {
     pub image_size: ImageSize,
     /// The column with the pictures.
     pub picture_column: String,
+    /// From which other picture each is to be made, for families that translate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceConfig>,
     /// 1 (grey), 3 (RGB on the background) or 4 (RGB and alpha).
     pub channels: u8,
     /// A CSS colour under transparent pictures and around padded ones; around pictures with four channels it is transparent.
@@ -115,6 +118,7 @@ impl Default for DataConfig {
         Self {
             image_size: ImageSize::Square(64),
             picture_column: "image".into(),
+            source: None,
             channels: 3,
             background: "#ffffff".into(),
             shape: Shape::Crop,

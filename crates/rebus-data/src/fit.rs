@@ -115,8 +115,20 @@ pub fn stretch(image: &DynamicImage, size: Size) -> Result<DynamicImage, DataErr
     resize_by(image, size, &lanczos())
 }
 
+/// As [`stretch`], bicubic (Keys 1981, with a = -1/2): what other ways to make pictures larger are measured against.
+///
+/// # Errors
+/// As [`resize`].
+pub fn bicubic(image: &DynamicImage, size: Size) -> Result<DynamicImage, DataError> {
+    resize_by(image, size, &by(FilterType::CatmullRom))
+}
+
 fn lanczos() -> ResizeOptions {
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(true)
+    by(FilterType::Lanczos3)
+}
+
+fn by(filter: FilterType) -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(true)
 }
 
 fn resize_by(image: &DynamicImage, size: Size, options: &ResizeOptions) -> Result<DynamicImage, DataError> {

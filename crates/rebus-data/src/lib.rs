@@ -24,18 +24,22 @@ pub mod loader;
 mod order;
 pub mod picture;
 pub mod sheet;
+pub mod source;
 pub mod split;
 #[cfg(test)]
 mod testing;
 pub mod tokenizer;
+pub mod transform;
 pub mod write;
 
 pub use captions::captions;
 pub use config::DataConfig;
 pub use loader::{Loader, LoaderPlan, Subset};
 pub use sheet::contact_sheet;
+pub use source::{SOURCE, SourceConfig};
 pub use split::{Split, SplitFile, SplitKind, split};
 pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
+pub use transform::Transform;
 pub use write::{write_atomic, write_png};
 
 pub use batch::{Batch, Column, Pictures};

@@ -49,7 +49,7 @@ pub enum Subset {
 
 /// Gives batches in order, made ahead on threads of their own. Dropping it stops them.
 ///
-/// A batch has the picture column; `text`, the chosen caption; `caption`, the first text column as it is; and
+/// A batch has the picture column; `source`, from which each is to be made, where the configuration says so; `text`, the chosen caption; `caption`, the first text column as it is; and
 /// `label`, where the collection has whole numbers of that name (-1 where a record has none).
 pub struct Loader {
     assembler: Arc<Assembler>,

@@ -180,6 +180,17 @@ impl Pictures {
         Self { shape: [count * times, channels, height, width], data: self.data.repeat(times) }
     }
 
+    /// The first so many of them; all where there are no more.
+    pub fn first(&self, count: usize) -> Self {
+        let [all, channels, height, width] = self.shape;
+        let count = count.min(all);
+        let values = count * channels * height * width;
+        Self {
+            shape: [count, channels, height, width],
+            data: self.data.iter().take(values).copied().collect(),
+        }
+    }
+
     /// How many pictures there are.
     pub fn len(&self) -> usize {
         self.shape[0]

@@ -31,6 +31,8 @@ pub enum Purpose {
     Penalty = 9,
     /// Directions along which a likelihood looks for slopes.
     Probe = 11,
+    /// Which picture is the source of another, and what is taken from it.
+    Source = 12,
     /// Fresh seeds and everything of a test.
     Other = 10,
 }

@@ -7,6 +7,17 @@ use rebus_models::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
+    /// Nothing to translate; the user must say where sources are, or hold some records back.
+    #[error(
+        "{} has no held-out pairs: a model that translates is measured on those. Say where sources are as its recipe did \
+         (`[data.source]`), and hold some back (--validation-fraction 0.05)",
+        place.display()
+    )]
+    NoPairs {
+        /// The collection.
+        place: std::path::PathBuf,
+    },
+
     /// A file could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -26,6 +26,7 @@ mod retrieval;
 mod robustness;
 mod similarity;
 mod table;
+mod translation;
 
 pub use distances::{DistanceSettings, Distances, distances};
 pub use error::EvalError;
@@ -46,3 +47,4 @@ pub use retrieval::{Recall, Retrieval, RetrievalHalf, RetrievalReport, retrieval
 pub use robustness::{Robustness, RobustnessReport, Spoiled, robustness};
 pub use similarity::{Similarity, similarity};
 pub use table::{Number, Row, numbers, table};
+pub use translation::{Likeness, Translation, TranslationReport, Triple, translation};

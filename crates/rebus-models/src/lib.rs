@@ -19,6 +19,7 @@ pub mod gan;
 pub mod modality;
 pub mod objective;
 pub mod picture;
+pub mod pix2pix;
 pub mod reader;
 pub mod registry;
 pub mod sampling;
@@ -28,7 +29,8 @@ pub mod weights;
 
 pub use capability::{
     Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Likelihood,
-    Model, ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Vectors,
+    Model, ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Translate, TranslateOptions,
+    TranslateRequest, Vectors,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

@@ -24,6 +24,11 @@ pub(crate) fn scalar(loss: &Tensor<1>) -> f64 {
     f64::from(loss.clone().into_scalar::<f32>())
 }
 
+/// Decibels of a mean squared difference of values in -1..1, whose range is 2.
+pub(crate) fn psnr(squared: &Tensor<1>) -> f64 {
+    10.0 * (4.0 / scalar(squared).max(1e-10)).log10()
+}
+
 /// Where training stands when a step is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
@@ -103,6 +108,8 @@ pub struct ObjectiveSpec {
     pub needs: IndexMap<String, Arc<ModelFolder>>,
     /// How often a picture is shown instead of its caption, to an encoder that the family is conditioned by.
     pub shown_pictures: f32,
+    /// Whether each picture comes with the one that it is to be made of.
+    pub pairs: bool,
     /// A folder for what may be computed again; nothing is kept where there is none.
     pub cache: Option<PathBuf>,
     /// Where to train; it differentiates.
@@ -125,6 +132,7 @@ impl ObjectiveSpec {
             tokenizer: None,
             needs: IndexMap::new(),
             shown_pictures: 0.0,
+            pairs: false,
             cache: None,
             device,
             seed,
@@ -148,6 +156,23 @@ impl ObjectiveSpec {
     /// It names none.
     pub fn need(&self, name: &'static str) -> Result<&ModelFolder, ModelError> {
         self.needs.get(name).map(AsRef::as_ref).ok_or(ModelError::Needs { name })
+    }
+
+    /// For a family that learns from pairs.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn require_pairs(&self) -> Result<(), ModelError> {
+        match self.pairs {
+            true => Ok(()),
+            false => Err(ModelError::Config {
+                field: "data.source",
+                value: "none".to_string(),
+                rule: "this family learns from pairs: say where the source of each picture is, by a column, a half, a transform or \
+                       two groups, such as --set 'data.source={transform=\"edges\"}'"
+                    .to_string(),
+            }),
+        }
     }
 
     /// The tokenizer of a family that reads captions.

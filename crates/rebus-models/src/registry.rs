@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Model, ModelError, ModelFolder, Objective, ObjectiveSpec, autoencoder, classifier, dual, flow, gan, vae,
+    Model, ModelError, ModelFolder, Objective, ObjectiveSpec, autoencoder, classifier, dual, flow, gan,
+    pix2pix, vae,
 };
 
 /// What the rest of the program knows of a family.
@@ -39,6 +40,7 @@ pub fn families() -> &'static [Family] {
         autoencoder::FAMILY,
         gan::modern::FAMILY,
         gan::classic::FAMILY,
+        pix2pix::FAMILY,
         dual::FAMILY,
         classifier::FAMILY,
     ]

@@ -17,11 +17,12 @@ use rebus_models::{
         PatchDiscriminator,
         augment::{Augmentation, Change},
         classic::{self, ClassicConfig, Preset},
-        loss::{GeneratorLoss, hinge},
+        loss::{GeneratorLoss, PatchLoss},
         modern::{self, Drawn, Judged, ModernConfig, ModernObjectiveConfig},
     },
     modality::TextTokens,
     picture::{Eye, PictureConfig, PictureTower},
+    pix2pix::{Pix2PixConfig, Pix2PixObjectiveConfig, Translated, UNet},
     reader::Said,
     text::{TextConfig, TextEncoder},
     vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},
@@ -178,9 +179,30 @@ fn the_autoencoder() {
     let weights = Weights { kl: 0.2, perceptual: 0.5, adversarial: 0.3 };
     golden.check_step("step", rebuilt.loss(Some(logits), weights), &network, "network.");
     let judge = |pictures: Tensor<4>| discriminator.forward(pictures.detach());
-    let loss = hinge(judge(pictures), judge(rebuilt.pictures));
+    let loss = PatchLoss::Hinge.judge(judge(pictures), judge(rebuilt.pictures));
     golden.check_step("judged", loss, &discriminator, "discriminator.");
     golden.report("autoencoder");
+}
+
+#[test]
+fn the_u_net_of_pix2pix() {
+    let mut golden = Golden::read("pix2pix");
+    let config = Pix2PixConfig { widths: vec![8, 16, 24], full_width: 8 };
+    let init = &mut Init::empty(&golden.device);
+    let network = golden.fill(UNet::new(&config, 3, init), "network.");
+    let discriminator = golden.fill(PatchDiscriminator::new(&[8, 16], 6, init), "discriminator.");
+    let pairs = Translated::of(&network, golden.tensor("source"), golden.tensor("wanted"));
+    golden.check("made", pairs.made.clone());
+    let logits = discriminator.forward(Translated::beside(pairs.source.clone(), pairs.made.clone()));
+    golden.check("logits", logits.clone());
+    let objective = Pix2PixObjectiveConfig { absolute_weight: 10.0, ..Pix2PixObjectiveConfig::default() };
+    golden.check_step("step", pairs.loss(Some(logits), &objective), &network, "network.");
+    let judge = |picture: Tensor<4>| {
+        discriminator.forward(Translated::beside(pairs.source.clone(), picture.detach()))
+    };
+    let loss = PatchLoss::Logistic.judge(judge(pairs.wanted.clone()), judge(pairs.made.clone()));
+    golden.check_step("judged", loss, &discriminator, "discriminator.");
+    golden.report("pix2pix");
 }
 
 #[test]

@@ -1,22 +1,26 @@
 //! The verbs of Rebus: a file a verb, over the capabilities of any model.
 //!
-//! [`generate()`] draws pictures from words, [`edit()`] changes those that exist, [`adjust`] without a model, [`reconstruct()`] what a model keeps of pictures, [`interpolate()`] the way from one to another. [`Output`] decides where pictures go, and never overwrites what it named
-//! itself. A verb never names a model family.
+//! [`generate()`] draws pictures from words, [`edit()`] changes those that exist, [`adjust`] without a model, [`translate()`] makes
+//! another of each, [`reconstruct()`] shows what a model keeps of them, [`interpolate()`] the way from one to another. [`Output`]
+//! decides where pictures go, and never overwrites what it named itself. A verb never names a model family.
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
 
 pub mod edit;
 pub mod error;
+mod frame;
 pub mod generate;
 pub mod interpolate;
 pub mod made;
 pub mod output;
 pub mod reconstruct;
+pub mod translate;
 
 pub use edit::{Adjustment, Change, EditTask, InvertTask, Inverted, Place, Region, adjust, edit, invert};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};
 pub use made::{Made, MadeBy, Told};
-pub use output::Output;
+pub use output::{Output, PictureName};
 pub use reconstruct::{ReconstructTask, Reconstruction, reconstruct};
+pub use translate::{TranslateTask, Translation, translate};

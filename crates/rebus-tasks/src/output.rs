@@ -56,21 +56,46 @@ impl Output {
     pub fn write(
         &self,
         image: &DynamicImage,
-        prompt: &str,
-        seed: u64,
+        name: PictureName<'_>,
         text: &[(String, String)],
     ) -> Result<PathBuf, TaskError> {
-        let path = match self {
-            Self::File(file) => file.clone(),
-            Self::Folder(folder) => free_name(folder, prompt, seed)?,
+        let path = match (self, name) {
+            (Self::File(file), _) => file.clone(),
+            (Self::Folder(folder), PictureName::Numbered { words, seed }) => numbered(folder, words, seed)?,
+            (Self::Folder(folder), PictureName::Kept(below)) => free(&folder.join(below))?,
         };
         write_png(&path, image, text)?;
         Ok(path)
     }
 }
 
+/// What a picture in a folder is called.
+#[derive(Debug, Clone, Copy)]
+pub enum PictureName<'a> {
+    /// `NNN-words-SEED.png`, one after the other.
+    Numbered {
+        /// What it is, such as its prompt.
+        words: &'a str,
+        /// By which it was drawn.
+        seed: u64,
+    },
+    /// As another picture, below the folder; `name-2.png` where `name.png` is there already.
+    Kept(&'a Path),
+}
+
+/// A place with this name, or else the next free one, whose folder is there.
+fn free(wanted: &Path) -> Result<PathBuf, TaskError> {
+    if let Some(folder) = wanted.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let stem = wanted.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let first = wanted.with_file_name(format!("{stem}.png"));
+    let others = (2..).map(|number: u64| wanted.with_file_name(format!("{stem}-{number}.png")));
+    Ok(std::iter::once(first.clone()).chain(others).find(|path| !path.exists()).unwrap_or(first))
+}
+
 /// `NNN-slug-SEED.png` with the number after the largest that is there.
-fn free_name(folder: &Path, prompt: &str, seed: u64) -> Result<PathBuf, TaskError> {
+fn numbered(folder: &Path, prompt: &str, seed: u64) -> Result<PathBuf, TaskError> {
     let mut next = 1;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
@@ -108,11 +133,15 @@ mod tests {
         let image = DynamicImage::new_rgb8(1, 1);
         let names: Vec<_> = ["A Red apple!", "火山", ""]
             .iter()
-            .map(|prompt| output.write(&image, prompt, 7, &[]).unwrap())
+            .map(|words| output.write(&image, PictureName::Numbered { words, seed: 7 }, &[]).unwrap())
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(names, ["001-a-red-apple-7.png", "002-huo-shan-7.png", "003-picture-7.png"]);
-        let again = output.write(&image, "A Red apple!", 7, &[]).unwrap();
-        assert!(again.ends_with("004-a-red-apple-7.png"));
+        let name = PictureName::Numbered { words: "A Red apple!", seed: 7 };
+        assert!(output.write(&image, name, &[]).unwrap().ends_with("004-a-red-apple-7.png"));
+        for wanted in ["deep/a.b.png", "deep/a.b-2.png", "deep/a.b-3.png"] {
+            let path = output.write(&image, PictureName::Kept(Path::new("deep/a.b.jpg")), &[]).unwrap();
+            assert_eq!(path, place.path().join(wanted));
+        }
     }
 }

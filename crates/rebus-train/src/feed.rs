@@ -7,7 +7,7 @@ use rebus_data::{Batch, Collection, Loader, LoaderPlan, Subset};
 use crate::{Recipe, TrainError};
 
 /// The column in which the families look for pictures.
-const PICTURES: &str = "image";
+pub(crate) const PICTURES: &str = "image";
 
 /// Where the loop takes its batches from: batch `k` is always the same one.
 pub(crate) trait Feed {

@@ -285,6 +285,7 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
         });
     }
     spec.shown_pictures = recipe.condition.pictures as f32;
+    spec.pairs = recipe.data.source.is_some();
     Ok(spec)
 }
 

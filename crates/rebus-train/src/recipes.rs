@@ -16,7 +16,7 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 13] = [
+const ALL: [BuiltIn; 16] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
@@ -29,6 +29,15 @@ const ALL: [BuiltIn; 13] = [
     BuiltIn { name: "cifar10-vae", text: include_str!("../../../recipes/cifar10-vae.toml") },
     BuiltIn { name: "cifar10-dual", text: include_str!("../../../recipes/cifar10-dual.toml") },
     BuiltIn { name: "cifar10-gan", text: include_str!("../../../recipes/cifar10-gan.toml") },
+    BuiltIn { name: "emoji-edges-pix2pix", text: include_str!("../../../recipes/emoji-edges-pix2pix.toml") },
+    BuiltIn {
+        name: "emoji-colors-pix2pix",
+        text: include_str!("../../../recipes/emoji-colors-pix2pix.toml"),
+    },
+    BuiltIn {
+        name: "cifar10-larger-pix2pix",
+        text: include_str!("../../../recipes/cifar10-larger-pix2pix.toml"),
+    },
     BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
 ];
 

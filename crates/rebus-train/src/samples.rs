@@ -7,10 +7,13 @@ use std::{
 };
 
 use fs_err as fs;
-use rebus_data::{Pictures, contact_sheet, write::write_png};
-use rebus_models::{GenerateRequest, Input, Objective, Observer, Which};
+use image::DynamicImage;
+use rebus_data::{Batch, Pictures, SOURCE, contact_sheet, write::write_png};
+use rebus_models::{
+    Generate, GenerateRequest, Input, Model, Objective, Observer, Translate, TranslateRequest, Which,
+};
 
-use crate::{Run, SampleConfig, TrainError, checkpoint};
+use crate::{Run, SampleConfig, TrainError, checkpoint, feed::PICTURES};
 
 /// Pixels between two pictures.
 const GAP: u32 = 2;
@@ -20,17 +23,36 @@ pub(crate) fn path(run: &Run, step: u64) -> PathBuf {
     run.samples().join(format!("{}.png", checkpoint::name(step)))
 }
 
-/// Draws with the averaged weights: a picture a prompt, or a square grid where the family reads no prompts. `None`
-/// where it does not draw at all.
+/// Draws with the averaged weights: a picture a prompt, or a square grid where the family reads no prompts; of a family that
+/// translates, what it makes of held-out sources. `None` where it does neither.
 pub(crate) fn draw(
     run: &Run,
     config: &SampleConfig,
     objective: &dyn Objective,
+    held_out: &[Batch],
     step: u64,
     stop: &AtomicBool,
 ) -> Result<Option<PathBuf>, TrainError> {
     let model = objective.model(Which::Average);
-    let Some(generate) = model.generate() else { return Ok(None) };
+    let (pictures, columns) = match (model.generate(), model.translate()) {
+        (Some(generate), _) => (generated(&*model, generate, config, stop)?, config.columns),
+        (None, Some(translate)) if !held_out.is_empty() => {
+            (translated(translate, held_out, config, stop)?, 3 * config.columns)
+        }
+        _ => return Ok(None),
+    };
+    let path = path(run, step);
+    fs::create_dir_all(run.samples())?;
+    write_png(&path, &contact_sheet(&pictures, columns, GAP, "white")?.into(), &[])?;
+    Ok(Some(path))
+}
+
+fn generated(
+    model: &dyn Model,
+    generate: &dyn Generate,
+    config: &SampleConfig,
+    stop: &AtomicBool,
+) -> Result<Vec<DynamicImage>, TrainError> {
     let inputs: Vec<Input> = config.prompts.iter().cloned().map(Input::Text).collect();
     let mut request = GenerateRequest::default();
     let mut count = config.columns * config.columns;
@@ -42,12 +64,29 @@ pub(crate) fn draw(
     request.seeds = (0..count as u64).map(|number| config.seed + number).collect();
     request.num_inference_steps = config.num_inference_steps.filter(|_| options.steps);
     request.guidance_scale = config.guidance_scale.filter(|_| options.guidance);
-    let pictures = generate.generate(&request, &mut Stop(stop))?;
-    let path = path(run, step);
-    fs::create_dir_all(run.samples())?;
-    let sheet = contact_sheet(&pictures.to_images()?, config.columns, GAP, "white")?;
-    write_png(&path, &sheet.into(), &[])?;
-    Ok(Some(path))
+    Ok(generate.generate(&request, &mut Stop(stop))?.to_images()?)
+}
+
+/// Triples: a source, what was made of it, and what should have been; evenly spread over those held out.
+fn translated(
+    translate: &dyn Translate,
+    held_out: &[Batch],
+    config: &SampleConfig,
+    stop: &AtomicBool,
+) -> Result<Vec<DynamicImage>, TrainError> {
+    let mut all = vec![];
+    for batch in held_out {
+        all.extend(
+            batch.pictures(SOURCE)?.to_images()?.into_iter().zip(batch.pictures(PICTURES)?.to_images()?),
+        );
+    }
+    let count = (config.columns * config.columns).min(all.len());
+    let (sources, wanted): (Vec<_>, Vec<_>) =
+        (0..count).map(|place| all[place * all.len() / count].clone()).unzip();
+    let request = TranslateRequest::new(Pictures::from_images(&sources)?);
+    let made = translate.translate(&request, &mut Stop(stop))?.to_images()?;
+    let rows = sources.into_iter().zip(made).zip(wanted);
+    Ok(rows.flat_map(|((source, made), wanted)| [source, made, wanted]).collect())
 }
 
 /// Stops where the run is asked to.

@@ -275,7 +275,7 @@ impl Trainer<'_> {
     /// A grid of samples. Being asked to stop meanwhile is no error: the loop looks for itself.
     fn draw(&mut self, log: &mut Log) -> Result<(), TrainError> {
         let step = self.state.step;
-        match samples::draw(self.run, &self.recipe.sample, self.objective, step, self.stop) {
+        match samples::draw(self.run, &self.recipe.sample, self.objective, self.held_out, step, self.stop) {
             Ok(Some(path)) => {
                 log.event("samples", json!({ "at": step }))?;
                 self.observer.event(&Event::Sampled { path });

@@ -7,7 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let task = GenerateTask { prompts: vec!["a red apple".into()], count: 2, seed: 7, ..Default::default() };
     let output = Output::resolve("rebus-out".as_ref(), 2)?;
     generate(&*model, &task, &mut NoObserver, |drawing| {
-        let file = output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[])?;
+        let name = PictureName::Numbered { words: &drawing.prompt, seed: drawing.seed };
+        let file = output.write(&drawing.picture, name, &[])?;
         println!("{}", file.display());
         Ok(())
     })?;

@@ -9,7 +9,8 @@
 //! let task = GenerateTask { prompts: vec!["a red apple".into()], count: 1, seed: 7, ..Default::default() };
 //! let output = Output::resolve("apple.png".as_ref(), 1)?;
 //! generate(&*model, &task, &mut NoObserver, |drawing| {
-//!     output.write(&drawing.picture, &drawing.prompt, drawing.seed, &[]).map(|_| ())
+//!     let name = PictureName::Numbered { words: &drawing.prompt, seed: drawing.seed };
+//!     output.write(&drawing.picture, name, &[]).map(|_| ())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -39,6 +40,6 @@ pub mod prelude {
         data::{Collection, DataError, Pictures},
         default_model, device, model,
         models::{Model, ModelError, NoObserver, Observer},
-        tasks::{GenerateTask, Output, TaskError, generate},
+        tasks::{GenerateTask, Output, PictureName, TaskError, generate},
     };
 }

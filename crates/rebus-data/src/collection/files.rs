@@ -124,6 +124,14 @@ pub(crate) fn list(root: &Path) -> Result<Vec<String>, DataError> {
     Ok(names)
 }
 
+/// The names of the pictures below a folder, with `/` between their parts, in order. Hidden files are left out, and links not followed.
+///
+/// # Errors
+/// A folder cannot be listed, or a name is not UTF-8.
+pub fn picture_names(root: &Path) -> Result<Vec<String>, DataError> {
+    Ok(list(root)?.into_iter().filter(|name| is_picture(name)).collect())
+}
+
 /// Whether the name's extension is that of a picture.
 pub(crate) fn is_picture(name: &str) -> bool {
     extension(name).is_some_and(|extension| is_picture_extension(&extension))

@@ -22,6 +22,7 @@ mod webdataset;
 
 use std::{ops::Range, path::Path};
 
+pub use files::picture_names;
 pub use open::{OpenOptions, open};
 
 use crate::{ColumnInfo, DataError, Record};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use crate::{ModelError, gan::PatchDiscriminator};
 
 /// Sizes of an [`Autoencoder`](super::Autoencoder).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,14 +119,6 @@ impl AutoencoderObjectiveConfig {
             let rule = "it must be at least 0".to_string();
             return Err(ModelError::Config { field, value: value.to_string(), rule });
         }
-        let widths = &self.discriminator_widths;
-        if widths.is_empty() || widths.len() > 6 || widths.iter().any(|width| *width == 0 || width % 8 != 0) {
-            return Err(ModelError::Config {
-                field: "objective.discriminator_widths",
-                value: format!("{widths:?}"),
-                rule: "it must have 1 to 6 levels, each a multiple of 8".to_string(),
-            });
-        }
-        Ok(())
+        PatchDiscriminator::check("objective.discriminator_widths", &self.discriminator_widths)
     }
 }

@@ -16,9 +16,9 @@ use rebus_nn::{
 use super::{Autoencoder, AutoencoderConfig, AutoencoderModel, AutoencoderObjectiveConfig};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
-    gan::{PatchDiscriminator, loss::hinge},
+    gan::{PatchDiscriminator, loss::PatchLoss},
     modality,
-    objective::scalar,
+    objective::{psnr, scalar},
     picture::Eye,
     registry::section,
 };
@@ -34,6 +34,9 @@ pub struct AutoencoderObjective {
     picture_shape: [usize; 3],
     device: Device,
 }
+
+/// By which loss patches are judged.
+const JUDGED: PatchLoss = PatchLoss::Hinge;
 
 /// What the losses count for.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +90,7 @@ impl Rebuilt {
         let numbers = (channels * height * width) as f64;
         let loss = self.absolute.clone() + self.divergence.clone() * (weights.kl / numbers);
         let loss = self.perceptual.iter().fold(loss, |loss, seen| loss + seen.clone() * weights.perceptual);
-        logits.into_iter().fold(loss, |loss, logits| loss - kernels::mean(logits) * weights.adversarial)
+        logits.into_iter().fold(loss, |loss, logits| loss + JUDGED.maker(logits) * weights.adversarial)
     }
 }
 
@@ -137,11 +140,9 @@ impl AutoencoderObjective {
     }
 
     fn losses(rebuilt: &Rebuilt) -> Losses {
-        // Of values in -1..1, whose range is 2.
-        let psnr = 10.0 * (4.0 / scalar(&rebuilt.squared).max(1e-10)).log10();
         let mut losses = Losses::from([
             ("absolute".to_string(), scalar(&rebuilt.absolute)),
-            ("psnr".to_string(), psnr),
+            ("psnr".to_string(), psnr(&rebuilt.squared)),
             ("kl_nats".to_string(), scalar(&rebuilt.divergence)),
         ]);
         if let Some(seen) = &rebuilt.perceptual {
@@ -180,7 +181,7 @@ impl Objective for AutoencoderObjective {
             for (real, rebuilt) in pairs {
                 let judge =
                     |pictures| self.discriminator.module.forward(graph::constant(pictures, &self.device));
-                let loss = hinge(judge(real), judge(rebuilt));
+                let loss = JUDGED.judge(judge(real), judge(rebuilt));
                 self.discriminator.backward(&(loss.clone() * share));
                 add(Losses::from([("discriminator".to_string(), scalar(&loss))]));
             }

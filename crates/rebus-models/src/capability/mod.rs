@@ -10,6 +10,7 @@ mod model;
 mod observer;
 mod perceive;
 pub(crate) mod reconstruct;
+pub(crate) mod translate;
 
 pub use classify::Classify;
 pub use conditioner::Conditioner;
@@ -21,3 +22,4 @@ pub use model::{Model, ModelInfo};
 pub use observer::{NoObserver, Observer};
 pub use perceive::Perceive;
 pub use reconstruct::Reconstruct;
+pub use translate::{Translate, TranslateOptions, TranslateRequest};

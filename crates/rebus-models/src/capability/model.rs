@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Classify, Conditioner, Denoise, Encode, Generate, Likelihood, Perceive, Reconstruct};
+use super::{Classify, Conditioner, Denoise, Encode, Generate, Likelihood, Perceive, Reconstruct, Translate};
 
 /// A model in memory. `Arc<dyn Model>` is shared between threads.
 pub trait Model: Send + Sync {
@@ -31,6 +31,11 @@ pub trait Model: Send + Sync {
 
     /// Pictures to latents and back.
     fn reconstruct(&self) -> Option<&dyn Reconstruct> {
+        None
+    }
+
+    /// A picture to another picture.
+    fn translate(&self) -> Option<&dyn Translate> {
         None
     }
 

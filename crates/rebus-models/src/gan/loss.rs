@@ -44,9 +44,38 @@ pub fn pairing(better: Tensor<2>, worse: Tensor<2>) -> Tensor<2> {
     softplus(worse - better, 1.0)
 }
 
-/// The hinge loss of a discriminator (Lim and Ye 2017), from its logits of real pictures and of those that came back.
-pub fn hinge(real: Tensor<4>, rebuilt: Tensor<4>) -> Tensor<1> {
-    (kernels::mean(relu(1.0 - real)) + kernels::mean(relu(rebuilt + 1.0))) / 2.0
+/// What a judge of patches minimises, and who is judged by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatchLoss {
+    /// `-log D` of real patches and `-log(1 - D)` of made ones (Goodfellow et al. 2014); who makes them minimises `-log D`.
+    #[default]
+    Logistic,
+    /// Logits above 1 for real patches and below -1 for made ones (Lim and Ye 2017); who makes them minimises the negative logit.
+    Hinge,
+    /// Squared distances of logits from 1 and 0 (Mao et al. 2017, equation 9); who makes them minimises that from 1.
+    LeastSquares,
+}
+
+impl PatchLoss {
+    /// Of the judge, from its logits of real patches and of made ones: half the sum of both.
+    pub fn judge<const D: usize>(self, real: Tensor<D>, made: Tensor<D>) -> Tensor<1> {
+        let (real, made) = match self {
+            Self::Logistic => (softplus(-real, 1.0), softplus(made, 1.0)),
+            Self::Hinge => (relu(1.0 - real), relu(made + 1.0)),
+            Self::LeastSquares => ((real - 1.0).square(), made.square()),
+        };
+        (kernels::mean(real) + kernels::mean(made)) / 2.0
+    }
+
+    /// Of who made the patches, from the judge's logits of them.
+    pub fn maker<const D: usize>(self, made: Tensor<D>) -> Tensor<1> {
+        kernels::mean(match self {
+            Self::Logistic => softplus(-made, 1.0),
+            Self::Hinge => -made,
+            Self::LeastSquares => (made - 1.0).square(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +103,24 @@ mod tests {
         let other = -(log_sigmoid(1.5) + log_sigmoid(0.0)) / 2.0;
         assert!((value(GeneratorLoss::NonSaturating.of(fake.clone())) - other).abs() < 1e-6);
         let pairs = -(log_sigmoid(0.3 - 1.5) + log_sigmoid(-2.0)) / 2.0;
-        assert!((value(pairing(real, fake).mean()) - pairs).abs() < 1e-6);
+        assert!((value(pairing(real.clone(), fake.clone()).mean()) - pairs).abs() < 1e-6);
+
+        let (r, f) = ([0.3, -2.0], [1.5, 0.0]);
+        let mean = |of: &dyn Fn(f64) -> f64, logits: [f64; 2]| (of(logits[0]) + of(logits[1])) / 2.0;
+        let wanted =
+            |real: &dyn Fn(f64) -> f64, made: &dyn Fn(f64) -> f64| (mean(real, r) + mean(made, f)) / 2.0;
+        for (loss, judge, maker) in [
+            (PatchLoss::Logistic, -(real_part + fake_part) / 2.0, other),
+            (PatchLoss::Hinge, wanted(&|x| (1.0 - x).max(0.0), &|x| (1.0 + x).max(0.0)), -0.75),
+            (
+                PatchLoss::LeastSquares,
+                wanted(&|x| (x - 1.0).powi(2), &|x| x * x),
+                mean(&|x| (x - 1.0).powi(2), f),
+            ),
+        ] {
+            assert!((value(loss.judge(real.clone(), fake.clone())) - judge).abs() < 1e-6, "{loss:?}");
+            assert!((value(loss.maker(fake.clone())) - maker).abs() < 1e-6, "{loss:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use rebus_nn::{
     kernels::Activation::{Leaky, Silu},
 };
 
+use crate::ModelError;
+
 /// Convolutions that halve the side, and a logit at each place that is left (Isola et al. 2017, section 3.2.2): the log of the
 /// odds that the patch of pixels behind it is a real picture's.
 #[derive(Module, Debug)]
@@ -22,7 +24,25 @@ struct Level {
 }
 
 impl PatchDiscriminator {
-    /// At its start. Widths are multiples of 8.
+    /// Checks the channels of its levels, which a recipe says in a field.
+    ///
+    /// # Errors
+    /// Names the field, its value and the rule.
+    pub fn check(field: &'static str, widths: &[usize]) -> Result<(), ModelError> {
+        match !widths.is_empty()
+            && widths.len() <= 6
+            && widths.iter().all(|width| *width > 0 && width % 8 == 0)
+        {
+            true => Ok(()),
+            false => Err(ModelError::Config {
+                field,
+                value: format!("{widths:?}"),
+                rule: "it must have 1 to 6 levels, each a multiple of 8".to_string(),
+            }),
+        }
+    }
+
+    /// At its start, with channels that were checked.
     pub fn new(widths: &[usize], channels: usize, init: &mut Init) -> Self {
         let halve = |channels, init: &mut Init| Conv2d::new(channels, 4, init).with_stride(2, (1, 1));
         let level = |pair: &[usize]| Level {

@@ -51,9 +51,7 @@ pub(crate) fn in_chunks(
     let [count, channels, height, width] = pictures.shape;
     let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
     let rows = chunks(count).flat_map(|chunk| {
-        let chosen = chunk.of(&all);
-        let shape = [chosen.len(), channels, height, width];
-        let filled = modality::to_tensor(&Pictures { shape, data: chosen.concat() }, device);
+        let filled = modality::to_tensor(&chunk.pictures(&all, [channels, height, width]), device);
         look(filled).narrow(0, 0, chunk.length).into_data().iter::<f32>().collect::<Vec<_>>()
     });
     rows.collect()

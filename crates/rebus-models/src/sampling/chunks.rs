@@ -33,6 +33,12 @@ impl Chunk {
         (0..CHUNK).filter_map(|place| all.get(self.start + place.min(self.length - 1))).cloned().collect()
     }
 
+    /// This chunk's entries of pictures of a shape, a row each, filled up.
+    pub fn pictures(&self, all: &[&[f32]], [channels, height, width]: [usize; 3]) -> Pictures {
+        let chosen = self.of(all);
+        Pictures { shape: [chosen.len(), channels, height, width], data: chosen.concat() }
+    }
+
     /// This chunk's entries of a condition, filled up.
     pub fn condition(&self, all: &Condition) -> Condition {
         let last = all.narrow(self.start + self.length - 1, 1);
@@ -80,6 +86,20 @@ pub fn in_one_step(
     Ok(pictures)
 }
 
+/// A picture of each of many, of the same size and channels: `make` is given [`CHUNK`] of them. Otherwise as [`in_one_step`].
+///
+/// # Errors
+/// Those of `make`, or [`ModelError::Interrupted`].
+pub fn of_each(
+    pictures: &Pictures,
+    observer: &mut dyn Observer,
+    make: impl Fn(Chunk, &Pictures) -> Result<Tensor<4>, ModelError>,
+) -> Result<Pictures, ModelError> {
+    let [count, shape @ ..] = pictures.shape;
+    let all: Vec<&[f32]> = pictures.data.chunks(shape.iter().product::<usize>().max(1)).collect();
+    in_one_step(count, shape, observer, |chunk| make(chunk, &chunk.pictures(&all, shape)))
+}
+
 /// A number for each of many pictures: `measure` is given [`CHUNK`] of them. The observer is told of each chunk, and sees the
 /// pictures.
 ///
@@ -95,9 +115,7 @@ pub fn numbers_in_chunks(
     let (mut numbers, chunks) = (vec![], chunks(count));
     let total = chunks.len();
     for (number, chunk) in chunks.enumerate() {
-        let chosen = chunk.of(&all);
-        let shape = [chosen.len(), channels, height, width];
-        let found = measure(chunk, &Pictures { shape, data: chosen.concat() })?;
+        let found = measure(chunk, &chunk.pictures(&all, [channels, height, width]))?;
         numbers.extend_from_slice(&found[..chunk.length]);
         if observer.step(number + 1, total, &|| pictures.clone()).is_break() {
             return Err(ModelError::Interrupted);

@@ -11,7 +11,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks};
+pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks, of_each};
 pub use flow_edit::{FlowEdit, Words, flow_edit};
 pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};

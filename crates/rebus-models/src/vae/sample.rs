@@ -170,9 +170,7 @@ impl Reconstruct for VaeModel {
         let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
         let mut data = vec![];
         for chunk in sampling::chunks(count) {
-            let chosen = chunk.of(&all);
-            let shape = [chosen.len(), channels, height, width];
-            let shown = modality::to_tensor(&Pictures { shape, data: chosen.concat() }, &self.device);
+            let shown = modality::to_tensor(&chunk.pictures(&all, [channels, height, width]), &self.device);
             let condition = self.modulation(&chunk.condition(&condition))?;
             let mean = chunk.cut(self.network.posterior(shown, &condition).mean);
             data.extend(mean.into_data().iter::<f32>());

@@ -1,8 +1,11 @@
 //! Where a picture is to change: a mask of its own size, 255 where it is drawn anew and 0 where it stays to the byte.
 
-use image::{DynamicImage, GenericImage, GenericImageView, GrayImage, Luma, Rgba, imageops};
+use image::{DynamicImage, GenericImageView, GrayImage, Luma, Rgba, imageops};
 
-use crate::TaskError;
+use crate::{
+    TaskError,
+    frame::{Frame, grown},
+};
 
 /// What a person says of where a picture is to change.
 #[derive(Debug, Clone, Default)]
@@ -104,19 +107,8 @@ impl Region {
             }
             Some(&Place::Expand { left, right, top, bottom }) => {
                 let (wide, tall) = (width + left + right, height + top + bottom);
-                let inner = picture;
-                picture = DynamicImage::new(wide, tall, inner.color());
-                // The frame's own pixels go on outwards, so that what is drawn begins with something like them.
-                for row in 0..tall {
-                    for column in 0..wide {
-                        let from = (
-                            column.saturating_sub(left).min(width - 1),
-                            row.saturating_sub(top).min(height - 1),
-                        );
-                        picture.put_pixel(column, row, inner.get_pixel(from.0, from.1));
-                    }
-                }
-                imageops::replace(&mut picture, &inner, i64::from(left), i64::from(top));
+                // What is drawn begins with something like the picture's own edge.
+                picture = grown(&picture, Frame { left, right, top, bottom });
                 marked(wide, tall, |column, row| {
                     !((left..left + width).contains(&column) && (top..top + height).contains(&row))
                 })

@@ -3,6 +3,7 @@
 use std::{any::TypeId, path::Path, sync::OnceLock};
 
 use clap::{ArgAction, ArgMatches, Command, parser::ValueSource};
+use rebus_tasks::Made;
 
 /// Where pictures go and how much is said: no part of what a picture is.
 const LEFT_OUT: [&str; 6] = ["output", "sheet", "json", "quiet", "no_metadata", "prompts_file"];
@@ -47,11 +48,21 @@ pub(super) fn keep(matches: &ArgMatches, command: &Command) {
     let _ = GIVEN.set((verb.to_string(), given));
 }
 
-/// The command with other values for some arguments, by their ids: no value for those that are left out, and values for what was not
-/// given, which must have a long name or none at all.
-pub(super) fn with(changes: &[(&str, Option<&str>, Vec<String>)]) -> Vec<String> {
-    let Some((verb, given)) = GIVEN.get() else { return vec![] };
-    command(verb, given, changes)
+/// What a picture says of the command that made it, which had other values for some arguments, by their ids: no value for those that
+/// are left out, and values for what was not given, which must have a long name or none at all.
+pub(super) fn made(changes: &[(&str, Option<&str>, Vec<String>)]) -> Made {
+    let version = env!("CARGO_PKG_VERSION").to_string();
+    match GIVEN.get() {
+        Some((verb, given)) => {
+            Made { verb: verb.clone(), version, command: command(verb, given, changes), ..Made::default() }
+        }
+        None => Made { version, ..Made::default() },
+    }
+}
+
+/// A file's name without its folder, which is nobody's business.
+pub(super) fn name_of(file: &Path) -> String {
+    file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn command(verb: &str, given: &[Given], changes: &[(&str, Option<&str>, Vec<String>)]) -> Vec<String> {

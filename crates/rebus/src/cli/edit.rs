@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::DynamicImage;
 use rebus_eval::similarity;
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{Adjustment, Change, EditTask, InvertTask, Made, Place, Region, adjust, edit};
+use rebus_tasks::{Adjustment, Change, EditTask, InvertTask, Made, PictureName, Place, Region, adjust, edit};
 
 use super::{
     again,
@@ -216,22 +216,22 @@ fn invert(args: &Args, file: &Path) -> Result<(), Failure> {
     let found = rebus_tasks::invert(&*model, &task, &mut progress::Drawing::new())?;
     rebus_data::write_atomic(file, &found.noise.to_bytes()?)?;
     let psnr = similarity(&found.redrawn.to_rgb8(), &found.shown.to_rgb8())?.psnr;
-    let name =
-        |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let made = Made {
-        verb: "edit".to_string(),
         prompt: args.prompt.clone(),
         num_inference_steps: args.steps,
         guidance_scale: args.guidance_scale,
         model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        command: again::with(&[("pictures", None, vec![name(path)])]),
-        ..Made::default()
+        ..again::made(&[("pictures", None, vec![again::name_of(path)])])
     };
     written.on_sheet(found.shown);
     let said = psnr.map_or("equal".to_string(), |psnr| format!("{psnr:.2} dB"));
     let stem = stem(path);
-    let finished = Finished { picture: &found.redrawn, name: &stem, seed: 0, made: &made, said: &said };
+    let finished = Finished {
+        picture: &found.redrawn,
+        name: PictureName::Numbered { words: &stem, seed: 0 },
+        made: &made,
+        said: &said,
+    };
     written.picture(finished, serde_json::json!({ "picture": path, "noise": file, "psnr": psnr }))?;
     written.finish(2, serde_json::Value::Null)
 }
@@ -281,9 +281,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         };
         for (number, edited) in edited.iter().enumerate() {
             let seed = model.as_ref().map(|_| seed.wrapping_add(number as u64));
-            let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             let made = Made {
-                verb: "edit".to_string(),
                 prompt: args.prompt.clone().or_else(|| args.to.clone()),
                 negative_prompt: args.negative_prompt.clone(),
                 seed,
@@ -291,18 +289,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 guidance_scale: args.guidance_scale,
                 strength: args.strength,
                 model: made_by.clone(),
-                version: env!("CARGO_PKG_VERSION").to_string(),
-                command: again::with(&[
-                    ("pictures", None, vec![file]),
+                ..again::made(&[
+                    ("pictures", None, vec![again::name_of(path)]),
                     ("count", None, vec![]),
                     ("adjust", Some("adjust"), args.adjust.iter().map(Adjustments::said).collect()),
                     ("seed", Some("seed"), seed.iter().map(u64::to_string).collect()),
-                ]),
-                ..Made::default()
+                ])
             };
             let name = stem(path);
-            let finished =
-                Finished { picture: edited, name: &name, seed: seed.unwrap_or(0), made: &made, said: "" };
+            let finished = Finished {
+                picture: edited,
+                name: PictureName::Numbered { words: &name, seed: seed.unwrap_or(0) },
+                made: &made,
+                said: "",
+            };
             written.picture(finished, serde_json::json!({ "picture": path, "seed": seed }))?;
         }
     }

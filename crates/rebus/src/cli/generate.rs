@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use rebus_models::sampling::{Sampler, SavedNoise};
-use rebus_tasks::{GenerateTask, Made};
+use rebus_tasks::{GenerateTask, Made, PictureName};
 
 use super::{
     again,
@@ -103,7 +103,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             args.image.iter().find(|file| stem(file) == drawing.prompt).and_then(|file| file.file_name());
         let image = image.map(|name| name.to_string_lossy().into_owned());
         let made = Made {
-            verb: "generate".to_string(),
             prompt: is_prompt.then(|| drawing.prompt.clone()),
             negative_prompt: task.negative_prompt.clone(),
             seed: Some(drawing.seed),
@@ -114,19 +113,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 false => None,
             },
             model: Some(made_by.clone()),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            command: again::with(&[
+            ..again::made(&[
                 ("prompts", None, if is_prompt { one(&drawing.prompt) } else { none() }),
                 ("image", Some("image"), image.filter(|_| !is_prompt).into_iter().collect()),
                 ("count", None, none()),
                 ("seed", Some("seed"), one(&drawing.seed.to_string())),
-            ]),
-            ..Made::default()
+            ])
         };
         let finished = Finished {
             picture: &drawing.picture,
-            name: &drawing.prompt,
-            seed: drawing.seed,
+            name: PictureName::Numbered { words: &drawing.prompt, seed: drawing.seed },
             made: &made,
             said: "",
         };

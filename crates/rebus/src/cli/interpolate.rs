@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rebus_tasks::{Ends, InterpolateTask, Made, interpolate};
+use rebus_tasks::{Ends, InterpolateTask, Made, PictureName, interpolate};
 
 use super::{
     again,
@@ -73,29 +73,25 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let pictures = interpolate(&*model, &task, &mut progress::Drawing::new())?;
     let name = |end: &String| match files[0] {
-        true => {
-            Path::new(end).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-        }
+        true => again::name_of(Path::new(end)),
         false => end.clone(),
     };
     let ends = vec![name(&args.from), name(&args.to)];
     let made = Made {
-        verb: "interpolate".to_string(),
         prompt: (!files[0]).then(|| ends.join(" -> ")),
         seed: (!files[0]).then_some(seed),
         model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        command: again::with(&[
+        ..again::made(&[
             ("from", None, ends),
             ("to", None, vec![]),
             ("seed", Some("seed"), if files[0] { vec![] } else { vec![seed.to_string()] }),
-        ]),
-        ..Made::default()
+        ])
     };
     for (step, picture) in pictures.iter().enumerate() {
         let share = step as f64 / (pictures.len() - 1) as f64;
         let name = format!("{:.0} percent", 100.0 * share);
-        let finished = Finished { picture, name: &name, seed, made: &made, said: "" };
+        let finished =
+            Finished { picture, name: PictureName::Numbered { words: &name, seed }, made: &made, said: "" };
         written.picture(finished, serde_json::json!({ "share": share }))?;
     }
     written.finish(pictures.len(), serde_json::json!({ "seed": seed }))

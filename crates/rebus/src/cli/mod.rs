@@ -26,6 +26,7 @@ mod runs;
 mod say;
 mod show;
 mod train;
+mod translate;
 mod writing;
 
 use std::io::IsTerminal as _;
@@ -51,6 +52,8 @@ enum Command {
     Generate(generate::Args),
     /// Change a picture: by a prompt, in a region, or as other words would have it.
     Edit(edit::Args),
+    /// Make other pictures of pictures: of edges, of grey ones, of small ones.
+    Translate(translate::Args),
     /// The way from one picture to another, or from one prompt to another.
     Interpolate(interpolate::Args),
     /// What a model keeps of pictures.
@@ -106,6 +109,7 @@ pub(crate) fn run() -> i32 {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Edit(args) => edit::run(&args),
+        Command::Translate(args) => translate::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Show(args) => show::run(&args),

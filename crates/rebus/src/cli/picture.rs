@@ -1,9 +1,9 @@
 //! Pictures that a person names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
-use rebus_data::{DataConfig, EncodedFile, picture};
+use rebus_data::{DataConfig, EncodedFile, collection::picture_names, picture};
 
 use super::failure::Failure;
 
@@ -11,4 +11,30 @@ use super::failure::Failure;
 pub(crate) fn read_picture(path: &Path) -> Result<DynamicImage, Failure> {
     let file = EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() };
     Ok(picture::decode(&file, DataConfig::default().max_pixels)?)
+}
+
+/// A picture that a person named, or one of a folder.
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    /// Where it lies below the folder that was named, if one was; else its name alone.
+    pub(crate) below: PathBuf,
+}
+
+/// Pictures, and those of folders in the order of their names.
+pub(crate) fn found(named: &[PathBuf]) -> Result<Vec<Found>, Failure> {
+    let mut all = vec![];
+    for path in named {
+        if !path.is_dir() {
+            let below = path.file_name().map_or_else(PathBuf::new, PathBuf::from);
+            all.push(Found { path: path.clone(), below });
+            continue;
+        }
+        let names = picture_names(path)?;
+        if names.is_empty() {
+            let rule = "no picture (.png, .jpg, .jpeg, .webp or .gif) is in it or below it";
+            return Err(Failure::input(format!("{}: {rule}", path.display())));
+        }
+        all.extend(names.into_iter().map(|name| Found { path: path.join(&name), below: name.into() }));
+    }
+    Ok(all)
 }

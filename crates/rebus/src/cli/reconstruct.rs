@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rebus_eval::similarity;
-use rebus_tasks::{Made, ReconstructTask, reconstruct};
+use rebus_tasks::{Made, PictureName, ReconstructTask, reconstruct};
 
 use super::{
     again,
@@ -38,20 +38,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = args.compute.model(args.model.as_deref())?;
     let task = ReconstructTask { pictures, prompt: args.prompt.clone() };
     for (path, found) in args.pictures.iter().zip(reconstruct(&*model, &task)?) {
-        let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let psnr = similarity(&found.reconstructed.to_rgb8(), &found.shown.to_rgb8())?.psnr;
         let made = Made {
-            verb: "reconstruct".to_string(),
             prompt: args.prompt.clone(),
             model: Some(args.compute.made_by(args.model.as_deref(), &*model)),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            command: again::with(&[("pictures", None, vec![file])]),
-            ..Made::default()
+            ..again::made(&[("pictures", None, vec![again::name_of(path)])])
         };
         written.on_sheet(found.shown);
         let said = psnr.map_or("equal".to_string(), |psnr| format!("{psnr:.2} dB"));
-        let finished =
-            Finished { picture: &found.reconstructed, name: &stem(path), seed: 0, made: &made, said: &said };
+        let finished = Finished {
+            picture: &found.reconstructed,
+            name: PictureName::Numbered { words: &stem(path), seed: 0 },
+            made: &made,
+            said: &said,
+        };
         written.picture(finished, serde_json::json!({ "picture": path, "psnr": psnr }))?;
     }
     written.finish(2, serde_json::Value::Null)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use image::DynamicImage;
 use rebus_data::{contact_sheet, write_png};
-use rebus_tasks::{Made, Output, TaskError};
+use rebus_tasks::{Made, Output, PictureName, TaskError};
 use serde::Serialize;
 
 use super::{failure::Failure, say::out};
@@ -47,8 +47,7 @@ impl Writing {
 /// A picture, and what its file is called after.
 pub(crate) struct Finished<'a> {
     pub(crate) picture: &'a DynamicImage,
-    pub(crate) name: &'a str,
-    pub(crate) seed: u64,
+    pub(crate) name: PictureName<'a>,
     pub(crate) made: &'a Made,
     /// What is printed behind its path.
     pub(crate) said: &'a str,
@@ -57,12 +56,12 @@ pub(crate) struct Finished<'a> {
 impl Written<'_> {
     /// Writes a picture. `line` is what JSON says of it besides its file.
     pub(crate) fn picture(&mut self, finished: Finished<'_>, line: impl Serialize) -> Result<(), TaskError> {
-        let Finished { picture, name, seed, made, said } = finished;
+        let Finished { picture, name, made, said } = finished;
         let texts = match self.options.no_metadata {
             true => vec![],
             false => made.chunks([picture.width(), picture.height()])?,
         };
-        let file = self.output.write(picture, name, seed, &texts)?;
+        let file = self.output.write(picture, name, &texts)?;
         if !self.options.json {
             let gap = if said.is_empty() { "" } else { "   " };
             out!("{}{gap}{said}", file.display());
@@ -96,7 +95,7 @@ impl Written<'_> {
 }
 
 /// Refuses a place for a sheet that is no PNG's name, or where something else than an earlier sheet is.
-fn sheet_file(sheet: &Path) -> Result<(), Failure> {
+pub(crate) fn sheet_file(sheet: &Path) -> Result<(), Failure> {
     png_file(sheet)?;
     if !is_sheet(sheet) {
         Output::resolve(sheet, 1)?;

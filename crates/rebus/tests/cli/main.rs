@@ -11,6 +11,7 @@ mod help;
 mod latents;
 mod show;
 mod training;
+mod translate;
 
 use std::{path::PathBuf, process::Output};
 

@@ -4,6 +4,7 @@ mod compare;
 mod drawn;
 mod found;
 mod pairs;
+mod translated;
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,13 @@ pub(crate) struct Args {
     /// A model folder of a classifier, which says whether drawings show what they should.
     #[arg(long, value_name = "PATH")]
     classifier: Option<PathBuf>,
+    /// Of a model that translates: an encoder's folder, or a safetensors file of LPIPS, by which pictures look apart; the encoder that
+    /// ships by default.
+    #[arg(long, value_name = "PATH")]
+    perceptual: Option<PathBuf>,
+    /// Of a model that translates: a sheet of held-out sources, what was made of each, and what should have been.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
     /// How many captions of each set are drawn: 1000 by default, and of pictures that lie there already all.
     #[arg(long, value_parser = samples)]
     samples: Option<usize>,
@@ -139,9 +147,10 @@ fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
     }
     let model = args.compute.model(args.subject.as_deref())?;
     let config = reading(&*model, args);
-    match model.generate().is_none() && model.encode().is_some() {
-        true => found::found(args, model, &*collection, config),
-        false => drawn::model(args, &*model, &*collection, config),
+    match (model.generate(), model.encode(), model.translate()) {
+        (None, Some(_), _) => found::found(args, model, &*collection, config),
+        (None, None, Some(_)) => translated::translated(args, &*model, collection, config),
+        _ => drawn::model(args, &*model, &*collection, config),
     }
 }
 
@@ -193,7 +202,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// How the model's own training read and split its collection, as far as it says.
-fn trained_with(model: &dyn Model) -> Option<DataConfig> {
+pub(crate) fn trained_with(model: &dyn Model) -> Option<DataConfig> {
     let recipe = model.info().provenance.get("recipe")?.as_str()?;
     let table = toml::from_str(recipe).ok()?;
     Some(Recipe::resolve(table, &[]).ok()?.data)

@@ -1,10 +1,11 @@
 //! `rebus eval distances` and `rebus eval similarity`: what lies there already, compared.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use image::RgbImage;
 use rebus_data::{DataConfig, picture};
 use rebus_eval::{DistanceSettings, Features, distances, perceptual_distance, similarity};
+use rebus_models::Model;
 
 use crate::cli::{failure::Failure, picture::read_picture, say::out};
 
@@ -39,6 +40,16 @@ pub(super) fn distances_of(drawn: &Path, real: &Path, seed: u64, json: bool) -> 
     Ok(())
 }
 
+/// What says how far pictures look apart: LPIPS or an encoder in this place, or else the one that ships.
+pub(super) fn eye(place: Option<&Path>) -> Result<Option<Arc<dyn Model>>, Failure> {
+    match rebus::looking_model(place, Default::default(), &rebus::device("cpu")?) {
+        Ok(model) => Ok(Some(model)),
+        // A build without models says what it can.
+        Err(_) if place.is_none() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// How alike two pictures are.
 pub(super) fn similarity_of(
     picture: &Path,
@@ -48,12 +59,7 @@ pub(super) fn similarity_of(
 ) -> Result<(), Failure> {
     let (picture, reference) = (seen(picture)?, seen(reference)?);
     let found = similarity(&picture, &reference)?;
-    let model = match rebus::looking_model(perceptual, Default::default(), &rebus::device("cpu")?) {
-        Ok(model) => Some(model),
-        // A build without models says what it can.
-        Err(_) if perceptual.is_none() => None,
-        Err(error) => return Err(error.into()),
-    };
+    let model = eye(perceptual)?;
     let apart =
         model.as_ref().map(|model| perceptual_distance(&**model, &picture, &reference)).transpose()?;
     let by = model.as_ref().map_or("nobody: this build ships no encoder", |model| &model.info().family);

@@ -1,0 +1,214 @@
+//! Pairs of pictures: from which picture another is to be made. The recipe's `[data.source]`.
+
+use image::{DynamicImage, GenericImageView};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Collection, ColumnKind, DataError, EncodedFile, Record,
+    captions::{caption_column, column_names},
+    random::below,
+    transform::Transform,
+};
+
+/// The column of a batch in which sources are.
+pub const SOURCE: &str = "source";
+
+/// Where the source of a picture comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum SourceConfig {
+    /// Another column of pictures of the same record.
+    Column(String),
+    /// This half of the picture itself, whose other half is what is to be made: two pictures side by side, as pix2pix keeps them.
+    Half(Half),
+    /// The picture itself, made poorer.
+    Transform(Transform),
+    /// Any picture of another group: of pairs that nobody has.
+    Groups(Groups),
+}
+
+/// A half of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Half {
+    /// The left one.
+    Left,
+    /// The right one.
+    Right,
+}
+
+/// Two groups of pictures, by what a column of texts says. The default is that of folders as CycleGAN keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Groups {
+    /// The column; the first of texts where none is named.
+    pub column: Option<String>,
+    /// What it says of sources.
+    pub source: String,
+    /// What it says of pictures that are to be made.
+    pub picture: String,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self { column: None, source: "trainA".to_string(), picture: "trainB".to_string() }
+    }
+}
+
+/// The sources of one collection.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    config: SourceConfig,
+    /// The column that tells groups apart.
+    column: String,
+    /// The records of the sources' group.
+    others: Vec<usize>,
+}
+
+/// A picture to be made and what it is to be made of.
+pub(crate) struct Pair {
+    pub picture: DynamicImage,
+    /// None where it is to be made from the picture, once that has its size.
+    pub source: Option<DynamicImage>,
+}
+
+impl Sources {
+    /// # Errors
+    /// A column that the collection lacks.
+    pub fn new(collection: &dyn Collection, config: &SourceConfig) -> Result<Self, DataError> {
+        let has = |name: &str, kind: ColumnKind| {
+            collection.columns().iter().any(|column| column.name == name && column.kind == kind)
+        };
+        let lacks = |field, column: &str| DataError::NoColumn {
+            location: collection.location().to_path_buf(),
+            field,
+            column: column.to_string(),
+            columns: column_names(collection),
+        };
+        let column = match config {
+            SourceConfig::Column(column) if !has(column, ColumnKind::Picture) => {
+                return Err(lacks("source.column", column));
+            }
+            SourceConfig::Column(column) => column.clone(),
+            SourceConfig::Groups(Groups { column: Some(column), .. }) if !has(column, ColumnKind::Text) => {
+                return Err(lacks("source.groups.column", column));
+            }
+            SourceConfig::Groups(Groups { column: Some(column), .. }) => column.clone(),
+            SourceConfig::Groups(_) => match caption_column(collection) {
+                Some(column) => column.to_string(),
+                None => return Err(lacks("source.groups.column", "")),
+            },
+            _ => String::new(),
+        };
+        Ok(Self { config: config.clone(), column, others: vec![] })
+    }
+
+    /// Of the records in use those that are to be made; keeps those that are sources.
+    ///
+    /// # Errors
+    /// Nobody is in one of two groups.
+    pub fn choose(
+        &mut self,
+        collection: &dyn Collection,
+        records: Vec<usize>,
+    ) -> Result<Vec<usize>, DataError> {
+        let SourceConfig::Groups(groups) = &self.config else { return Ok(records) };
+        let of = |group: &str| -> Vec<usize> {
+            let says = |record: &usize| {
+                collection
+                    .captions(*record)
+                    .is_ok_and(|record| record.text(&self.column).as_deref() == Some(group))
+            };
+            records.iter().copied().filter(says).collect()
+        };
+        let (others, pictures) = (of(&groups.source), of(&groups.picture));
+        for (field, group, found) in [
+            ("source.groups.source", &groups.source, &others),
+            ("source.groups.picture", &groups.picture, &pictures),
+        ] {
+            if found.is_empty() && !records.is_empty() {
+                return Err(DataError::Config {
+                    field: field.to_string(),
+                    value: group.clone(),
+                    rule: format!("what the column `{}` says of some records", self.column),
+                });
+            }
+        }
+        self.others = others;
+        Ok(pictures)
+    }
+
+    /// The size of what is to be made, of a picture of this size as it lies in its file.
+    pub fn size_of(&self, (width, height): (u32, u32)) -> (u32, u32) {
+        match self.config {
+            SourceConfig::Half(_) => ((width / 2).max(1), height),
+            _ => (width, height),
+        }
+    }
+
+    /// The pair of a record. `decode` reads the picture of a file.
+    ///
+    /// # Errors
+    /// A record without a source, or with one that cannot be read.
+    pub fn pair(
+        &self,
+        collection: &dyn Collection,
+        record: &Record,
+        picture: DynamicImage,
+        picture_column: &str,
+        generator: &mut impl Rng,
+        decode: impl Fn(&EncodedFile) -> Result<DynamicImage, DataError>,
+    ) -> Result<Pair, DataError> {
+        let of = |record: &Record, column: &str| {
+            let lacks = || DataError::NoPicture { key: record.key.clone(), column: column.to_string() };
+            decode(record.picture(column).ok_or_else(lacks)?)
+        };
+        let (picture, source) = match &self.config {
+            SourceConfig::Column(column) => {
+                let source = of(record, column)?;
+                (picture, Some(source))
+            }
+            SourceConfig::Half(half) => {
+                let (width, height) = picture.dimensions();
+                let across = (width / 2).max(1);
+                let (left, right) = (
+                    picture.crop_imm(0, 0, across, height),
+                    picture.crop_imm(width - across, 0, across, height),
+                );
+                match half {
+                    Half::Left => (right, Some(left)),
+                    Half::Right => (left, Some(right)),
+                }
+            }
+            SourceConfig::Transform(_) => (picture, None),
+            SourceConfig::Groups(_) => {
+                let other = self.others.get(below(generator, self.others.len())).copied().unwrap_or_default();
+                let other = collection.record(other)?;
+                let source = of(&other, picture_column)?;
+                (picture, Some(source))
+            }
+        };
+        Ok(Pair { picture, source })
+    }
+
+    /// What is made of a picture that has its size, where sources are made so.
+    ///
+    /// # Errors
+    /// The picture has no pixel.
+    pub fn made_of(
+        &self,
+        picture: &DynamicImage,
+        generator: &mut impl Rng,
+    ) -> Result<DynamicImage, DataError> {
+        match self.config {
+            SourceConfig::Transform(transform) => transform.apply(picture, generator),
+            _ => Ok(picture.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/source.rs"]
+mod tests;
