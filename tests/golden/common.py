@@ -87,12 +87,13 @@ def linear(g, name, x, width):
     return x @ g.weight(f"{name}.weight", x.shape[-1], width) + bias
 
 
-def conv(g, name, x, width, kernel, stride=1, padding=None):
+def conv(g, name, x, width, kernel, stride=1, padding=None, bias=True):
     """`padding` is (before, after), the same for rows and columns."""
     before, after = padding or (kernel // 2, kernel // 2)
     x = F.pad(x, (before, after, before, after))
     weight = g.weight(f"{name}.weight", width, x.shape[1], kernel, kernel)
-    return F.conv2d(x, weight, g.weight(f"{name}.bias", width, scale=0.1), stride=stride)
+    bias = g.weight(f"{name}.bias", width, scale=0.1) if bias else None
+    return F.conv2d(x, weight, bias, stride=stride)
 
 
 def scale_shift(g, name, width):

@@ -33,6 +33,8 @@ pub enum Purpose {
     Probe = 11,
     /// Which picture is the source of another, and what is taken from it.
     Source = 12,
+    /// Which past pictures a discriminator is shown.
+    Pool = 13,
     /// Fresh seeds and everything of a test.
     Other = 10,
 }

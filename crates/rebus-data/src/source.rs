@@ -39,15 +39,15 @@ pub enum Half {
     Right,
 }
 
-/// Two groups of pictures, by what a column of texts says. The default is that of folders as CycleGAN keeps them.
+/// Two groups of pictures, by what is in a column of texts; case matters. The default is that of folders as CycleGAN keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Groups {
     /// The column; the first of texts where none is named.
     pub column: Option<String>,
-    /// What it says of sources.
+    /// What it contains of sources.
     pub source: String,
-    /// What it says of pictures that are to be made.
+    /// What it contains of pictures that are to be made.
     pub picture: String,
 }
 
@@ -119,7 +119,7 @@ impl Sources {
             let says = |record: &usize| {
                 collection
                     .captions(*record)
-                    .is_ok_and(|record| record.text(&self.column).as_deref() == Some(group))
+                    .is_ok_and(|record| record.text(&self.column).is_some_and(|text| text.contains(group)))
             };
             records.iter().copied().filter(says).collect()
         };
@@ -132,7 +132,7 @@ impl Sources {
                 return Err(DataError::Config {
                     field: field.to_string(),
                     value: group.clone(),
-                    rule: format!("what the column `{}` says of some records", self.column),
+                    rule: format!("in the column `{}` of some records", self.column),
                 });
             }
         }

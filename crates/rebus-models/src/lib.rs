@@ -10,6 +10,7 @@
 pub mod autoencoder;
 pub mod capability;
 pub mod classifier;
+pub mod cyclegan;
 pub mod dual;
 pub mod error;
 pub mod flow;

@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Model, ModelError, ModelFolder, Objective, ObjectiveSpec, autoencoder, classifier, dual, flow, gan,
-    pix2pix, vae,
+    Model, ModelError, ModelFolder, Objective, ObjectiveSpec, autoencoder, classifier, cyclegan, dual, flow,
+    gan, pix2pix, vae,
 };
 
 /// What the rest of the program knows of a family.
@@ -41,6 +41,7 @@ pub fn families() -> &'static [Family] {
         gan::modern::FAMILY,
         gan::classic::FAMILY,
         pix2pix::FAMILY,
+        cyclegan::FAMILY,
         dual::FAMILY,
         classifier::FAMILY,
     ]

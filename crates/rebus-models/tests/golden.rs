@@ -11,6 +11,7 @@ use burn::{
 use rebus_models::{
     autoencoder::{Autoencoder, AutoencoderConfig, Rebuilt, Weights},
     classifier::cross_entropy,
+    cyclegan::{Both, CycleGanConfig, CycleGanObjectiveConfig, Judges, Round},
     dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, Moment, TransformerConfig, VelocityField},
     gan::{
@@ -203,6 +204,32 @@ fn the_u_net_of_pix2pix() {
     let loss = PatchLoss::Logistic.judge(judge(pairs.wanted.clone()), judge(pairs.made.clone()));
     golden.check_step("judged", loss, &discriminator, "discriminator.");
     golden.report("pix2pix");
+}
+
+#[test]
+fn a_round_of_cyclegan() {
+    let mut golden = Golden::read("cyclegan");
+    let config = CycleGanConfig { width: 4, blocks: 2 };
+    let init = &mut Init::empty(&golden.device);
+    let network = golden.fill(Both::new(&config, 3, init), "network.");
+    let judges = golden.fill(Judges::new(&[8, 16], 3, init), "discriminator.");
+    let Both { there, back } = &network;
+    let (source, picture) = (golden.tensor::<4>("source"), golden.tensor::<4>("picture"));
+    let sources = Round::of(source.clone(), there, back);
+    let pictures = Round::of(picture.clone(), back, there);
+    golden.check("as_picture", sources.made.clone());
+    golden.check("as_source", pictures.made.clone());
+    let objective = CycleGanObjectiveConfig::default();
+    let loss = sources.loss(judges.pictures.forward(sources.made.clone()), &objective)
+        + pictures.loss(judges.sources.forward(pictures.made.clone()), &objective);
+    golden.check_step("step", loss, &network, "network.");
+    let judged = |judge: &PatchDiscriminator, real: Tensor<4>, made: Tensor<4>| {
+        objective.loss.judge(judge.forward(real), judge.forward(made.detach()))
+    };
+    let loss =
+        judged(&judges.sources, source, pictures.made) + judged(&judges.pictures, picture, sources.made);
+    golden.check_step("judged", loss, &judges, "discriminator.");
+    golden.report("cyclegan");
 }
 
 #[test]

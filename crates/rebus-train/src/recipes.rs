@@ -16,7 +16,7 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 16] = [
+const ALL: [BuiltIn; 17] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
@@ -37,6 +37,10 @@ const ALL: [BuiltIn; 16] = [
     BuiltIn {
         name: "cifar10-larger-pix2pix",
         text: include_str!("../../../recipes/cifar10-larger-pix2pix.toml"),
+    },
+    BuiltIn {
+        name: "emoji-tones-cyclegan",
+        text: include_str!("../../../recipes/emoji-tones-cyclegan.toml"),
     },
     BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
 ];

@@ -107,6 +107,57 @@ fn pairs_teach_a_model_that_translates_files_and_folders() {
 }
 
 #[test]
+fn two_groups_teach_a_model_that_goes_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    // As CycleGAN keeps them.
+    for (group, red) in [("trainA", 200), ("trainB", 20)] {
+        std::fs::create_dir_all(place.join("data").join(group)).unwrap();
+        for number in 0..30u8 {
+            let picture = RgbImage::from_fn(8, 8, |x, y| Rgb([red, number * 5, (x * y) as u8]));
+            picture.save(place.join("data").join(group).join(format!("{number}.png"))).unwrap();
+        }
+    }
+    let mut args = vec!["train", "emoji-tones-cyclegan", "--data", "data", "--run", "run"];
+    for key in [
+        "data.source={groups={}}",
+        "data.image_size=8",
+        "data.validation_fraction=0.2",
+        "model.width=4",
+        "model.blocks=1",
+        "objective.discriminator_widths=[8]",
+        "objective.pool=6",
+        "train.batch_size=4",
+        "train.steps=4",
+        "train.validate_every=2",
+        "train.checkpoint_every=2",
+        "train.sample_every=4",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(place, &args);
+    let log = std::fs::read_to_string(place.join("run/log.jsonl")).unwrap();
+    for name in ["loss_cycle_source", "loss_identity_picture", "loss_discriminator", "validation_psnr_source"]
+    {
+        assert!(log.contains(name), "{name}: {log}");
+    }
+    // What the discriminators remember of past pictures is part of a checkpoint: half the steps and the other half are all.
+    let last =
+        |run: &str| std::fs::read(place.join(run).join("checkpoints/000004/model.safetensors")).unwrap();
+    let whole = last("run");
+    std::fs::remove_dir_all(place.join("run/checkpoints/000004")).unwrap();
+    std::fs::remove_dir_all(place.join("run/model")).unwrap();
+    done(place, &["train", "--run", "run", "--resume"]);
+    assert!(last("run") == whole);
+
+    let of = |how: &[&str], to: &str| {
+        done(place, &[&["translate", "data/trainA/3.png", "--model", "run/model", "-o", to], how].concat());
+        image::open(place.join(to)).unwrap()
+    };
+    assert!(of(&[], "there.png") != of(&["--backwards"], "back.png"));
+}
+
+#[test]
 fn a_family_that_learns_from_pairs_asks_for_them() {
     let folder = tempfile::tempdir().unwrap();
     let emoji = emoji();
