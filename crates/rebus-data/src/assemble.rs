@@ -207,8 +207,9 @@ impl Assembler {
 
     fn sample(&self, index: usize, position: u64, bucket: usize) -> Result<Sample, DataError> {
         let record = self.collection.record(index)?;
-        let Pair { picture, source } = self.pair(&record, position, bucket)?;
+        let Pair { picture, source, said } = self.pair((index, &record), position, bucket)?;
         let text = match self.training {
+            _ if said.is_some() => said.unwrap_or_default(),
             true => self.captions.draw(&record, &mut stream(self.seed, Purpose::Caption, position, 0)),
             false => self.captions.heaviest(&record),
         };
@@ -221,7 +222,12 @@ impl Assembler {
     }
 
     /// The picture of a record and its source, if it has one, both as a model is to see them. Both are augmented in one way.
-    fn pair(&self, record: &Record, position: u64, bucket: usize) -> Result<Pair, DataError> {
+    fn pair(
+        &self,
+        (number, record): (usize, &Record),
+        position: u64,
+        bucket: usize,
+    ) -> Result<Pair, DataError> {
         let decode = |file: &EncodedFile| picture::decode(file, self.max_pixels);
         let ready = |picture: DynamicImage| {
             let picture = self.fitter.fit(picture, bucket)?;
@@ -231,17 +237,19 @@ impl Assembler {
             })
         };
         let picture = decode(self.encoded(record)?)?;
-        let Some(sources) = &self.sources else { return Ok(Pair { picture: ready(picture)?, source: None }) };
+        let Some(sources) = &self.sources else {
+            return Ok(Pair { picture: ready(picture)?, source: None, said: None });
+        };
         let mut draws = stream(self.seed, Purpose::Source, position, 0);
         let column = &self.picture_column;
-        let Pair { picture, source } =
-            sources.pair(&*self.collection, record, picture, column, &mut draws, decode)?;
+        let Pair { picture, source, said } =
+            sources.pair(&*self.collection, (number, record), picture, column, &mut draws, decode)?;
         let picture = ready(picture)?;
         let source = match source {
             Some(source) => ready(source)?,
             None => sources.made_of(&picture, &mut draws)?,
         };
-        Ok(Pair { picture, source: Some(source) })
+        Ok(Pair { picture, source: Some(source), said })
     }
 
     fn encoded<'a>(&self, record: &'a Record) -> Result<&'a EncodedFile, DataError> {

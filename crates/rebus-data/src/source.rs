@@ -1,5 +1,7 @@
 //! Pairs of pictures: from which picture another is to be made. The recipe's `[data.source]`.
 
+use std::collections::HashMap;
+
 use image::{DynamicImage, GenericImageView};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,21 @@ pub enum SourceConfig {
     Transform(Transform),
     /// Any picture of another group: of pairs that nobody has.
     Groups(Groups),
+    /// The picture whose caption is the same but for some words: where several of these are, any of them.
+    Words(Vec<Replacement>),
+}
+
+/// Words in whose place others stand in the captions of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// What the caption of a source contains; case matters.
+    pub from: String,
+    /// What the caption of the picture contains instead.
+    pub to: String,
+    /// What is said of the change, in the place of a caption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
 }
 
 /// A half of a picture.
@@ -65,6 +82,8 @@ pub(crate) struct Sources {
     column: String,
     /// The records of the sources' group.
     others: Vec<usize>,
+    /// The sources of each record by the words of captions, and what is said of each.
+    by_words: HashMap<usize, Vec<(usize, Option<String>)>>,
 }
 
 /// A picture to be made and what it is to be made of.
@@ -72,6 +91,8 @@ pub(crate) struct Pair {
     pub picture: DynamicImage,
     /// None where it is to be made from the picture, once that has its size.
     pub source: Option<DynamicImage>,
+    /// What is said of the change, in the place of a caption.
+    pub said: Option<String>,
 }
 
 impl Sources {
@@ -96,13 +117,13 @@ impl Sources {
                 return Err(lacks("source.groups.column", column));
             }
             SourceConfig::Groups(Groups { column: Some(column), .. }) => column.clone(),
-            SourceConfig::Groups(_) => match caption_column(collection) {
+            SourceConfig::Groups(_) | SourceConfig::Words(_) => match caption_column(collection) {
                 Some(column) => column.to_string(),
-                None => return Err(lacks("source.groups.column", "")),
+                None => return Err(lacks("source", "of captions")),
             },
             _ => String::new(),
         };
-        Ok(Self { config: config.clone(), column, others: vec![] })
+        Ok(Self { config: config.clone(), column, others: vec![], by_words: HashMap::new() })
     }
 
     /// Of the records in use those that are to be made; keeps those that are sources.
@@ -114,7 +135,22 @@ impl Sources {
         collection: &dyn Collection,
         records: Vec<usize>,
     ) -> Result<Vec<usize>, DataError> {
-        let SourceConfig::Groups(groups) = &self.config else { return Ok(records) };
+        let groups = match &self.config {
+            SourceConfig::Groups(groups) => groups,
+            SourceConfig::Words(words) => {
+                self.by_words = by_words(collection, words, &self.column, &records);
+                if self.by_words.is_empty() && !records.is_empty() {
+                    let shown = words.iter().map(|words| format!("{:?} for {:?}", words.to, words.from));
+                    return Err(DataError::Config {
+                        field: "source.words".to_string(),
+                        value: shown.collect::<Vec<_>>().join(", "),
+                        rule: format!("words by which two captions in the column `{}` differ", self.column),
+                    });
+                }
+                return Ok(records.into_iter().filter(|record| self.by_words.contains_key(record)).collect());
+            }
+            _ => return Ok(records),
+        };
         let of = |group: &str| -> Vec<usize> {
             let says = |record: &usize| {
                 collection
@@ -148,14 +184,14 @@ impl Sources {
         }
     }
 
-    /// The pair of a record. `decode` reads the picture of a file.
+    /// The pair of a record, which has this number. `decode` reads the picture of a file.
     ///
     /// # Errors
     /// A record without a source, or with one that cannot be read.
     pub fn pair(
         &self,
         collection: &dyn Collection,
-        record: &Record,
+        (number, record): (usize, &Record),
         picture: DynamicImage,
         picture_column: &str,
         generator: &mut impl Rng,
@@ -165,6 +201,7 @@ impl Sources {
             let lacks = || DataError::NoPicture { key: record.key.clone(), column: column.to_string() };
             decode(record.picture(column).ok_or_else(lacks)?)
         };
+        let mut said = None;
         let (picture, source) = match &self.config {
             SourceConfig::Column(column) => {
                 let source = of(record, column)?;
@@ -189,8 +226,15 @@ impl Sources {
                 let source = of(&other, picture_column)?;
                 (picture, Some(source))
             }
+            SourceConfig::Words(_) => {
+                let none = || DataError::NoPicture { key: record.key.clone(), column: SOURCE.to_string() };
+                let all = self.by_words.get(&number).ok_or_else(none)?;
+                let (other, say) = all.get(below(generator, all.len())).ok_or_else(none)?;
+                said.clone_from(say);
+                (picture, Some(of(&collection.record(*other)?, picture_column)?))
+            }
         };
-        Ok(Pair { picture, source })
+        Ok(Pair { picture, source, said })
     }
 
     /// What is made of a picture that has its size, where sources are made so.
@@ -207,6 +251,33 @@ impl Sources {
             _ => Ok(picture.clone()),
         }
     }
+}
+
+/// The records whose captions have the words that replace others, with those whose captions have the others.
+fn by_words(
+    collection: &dyn Collection,
+    words: &[Replacement],
+    column: &str,
+    records: &[usize],
+) -> HashMap<usize, Vec<(usize, Option<String>)>> {
+    let caption = |record: usize| collection.captions(record).ok().and_then(|record| record.text(column));
+    let captions: Vec<(usize, String)> =
+        records.iter().filter_map(|record| Some((*record, caption(*record)?))).collect();
+    let mut named: HashMap<&str, usize> = HashMap::new();
+    for (record, caption) in &captions {
+        named.entry(caption).or_insert(*record);
+    }
+    let mut found: HashMap<usize, Vec<(usize, Option<String>)>> = HashMap::new();
+    for (record, caption) in &captions {
+        for Replacement { from, to, say } in words {
+            let other = (!to.is_empty() && caption.contains(to)).then(|| caption.replacen(to, from, 1));
+            let other = other.and_then(|other| named.get(other.as_str()).copied());
+            if let Some(other) = other.filter(|other| other != record) {
+                found.entry(*record).or_default().push((other, say.clone()));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -118,6 +118,43 @@ fn groups_give_sources_that_belong_to_none() {
 }
 
 #[test]
+fn words_pair_captions_that_differ_by_them() {
+    let captions = ["cup", "red cup", "blue cup", "red hat", "blue hat", "blue sea", "red cupboard"];
+    let memory = || {
+        let mut memory = Memory::pictures(captions.len(), false);
+        for (record, caption) in memory.records.iter_mut().zip(captions) {
+            record.fields.insert("text".into(), Field::Text(caption.into()));
+        }
+        Memory::new(memory.records)
+    };
+    let words = |from: &str, to: &str, say: Option<&str>| Replacement {
+        from: from.into(),
+        to: to.into(),
+        say: say.map(str::to_string),
+    };
+    let source = SourceConfig::Words(vec![
+        words("red ", "blue ", Some("make it blue")),
+        words("", "blue ", Some("colour it")),
+    ]);
+    let config = config(source);
+    let plan = LoaderPlan { batch_size: 4, ..PLAN };
+    let mut seen: Vec<(u8, u8, String)> = vec![];
+    for batch in Loader::new(Arc::new(memory()), &config, plan).unwrap().take(20) {
+        let batch = batch.unwrap();
+        let texts = batch.texts("text").unwrap().to_vec();
+        seen.extend(
+            reds(&batch).into_iter().zip(texts).map(|((source, picture), text)| (source, picture, text)),
+        );
+    }
+    seen.sort();
+    seen.dedup();
+    let pair = |source, picture, text: &str| (source, picture, text.to_string());
+    assert_eq!(seen, [pair(0, 2, "colour it"), pair(1, 2, "make it blue"), pair(3, 4, "make it blue")]);
+    let said = refused(memory(), SourceConfig::Words(vec![words("red ", "green ", None)]));
+    assert!(said.contains("\"green \" for \"red \""), "{said}");
+}
+
+#[test]
 fn a_recipe_says_it_in_one_line() {
     let of = |text: &str| toml::from_str::<DataConfig>(text).map(|config| config.source);
     let gray = SourceConfig::Transform("gray".parse().unwrap());

@@ -8,7 +8,7 @@ mod translated;
 
 use std::path::{Path, PathBuf};
 
-use rebus_data::{Collection, DataConfig, config::ImageSize};
+use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize};
 use rebus_models::{Model, foreign};
 use rebus_train::Recipe;
 
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// ships by default.
     #[arg(long, value_name = "PATH")]
     perceptual: Option<PathBuf>,
+    /// Of a model that translates: where sources are, in the place of `[data.source]` of its recipe, such as 'column="sketch"'.
+    #[arg(long, value_name = "TOML", value_parser = sources)]
+    source: Option<SourceConfig>,
     /// Of a model that translates: a sheet of held-out sources, what was made of each, and what should have been.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
@@ -171,6 +174,9 @@ fn reading(model: &dyn Model, args: &Args) -> DataConfig {
     if let Some(fraction) = args.validation_fraction {
         config.validation_fraction = fraction;
     }
+    if args.source.is_some() {
+        config.source.clone_from(&args.source);
+    }
     config.channels = channels as u8;
     config.image_size = ImageSize::Sides([height as u32, width as u32]);
     config.captions.clear();
@@ -192,6 +198,11 @@ fn samples(text: &str) -> Result<usize, String> {
         Ok(0) => Err("at least one caption of each half must be drawn".to_string()),
         other => other.map_err(|error| format!("{error}")),
     }
+}
+
+/// `transform="edges"`
+fn sources(text: &str) -> Result<SourceConfig, String> {
+    toml::from_str(text).map_err(|error| error.message().to_string())
 }
 
 fn share(text: &str) -> Result<f64, String> {
