@@ -1,4 +1,4 @@
-//! The models that ship with Rebus, inside the program: float16, each at most 9 MB.
+//! The models that ship with Rebus, inside the program: float16, each at most 9 MB; and a font.
 //!
 //! ```
 //! let model = rebus_assets::emoji();
@@ -43,4 +43,10 @@ pub fn emoji() -> Asset {
 /// Words and emoji into one space: the ruler where no other is named.
 pub fn encoder() -> Asset {
     asset!("emoji-dual")
+}
+
+/// A font for words on pictures: Latin, and the 3,755 most used Chinese characters, a subset of Noto Sans CJK SC (SIL Open Font
+/// License 1.1).
+pub fn font() -> &'static [u8] {
+    include_bytes!("../fonts/NotoSansSC-subset.otf")
 }

@@ -57,6 +57,17 @@ pub enum TaskError {
         rule: String,
     },
 
+    /// Something in a scene that cannot be.
+    #[error("{}, line {line}: {reason}", file.display())]
+    Scene {
+        /// The scene.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, and what may be said.
+        reason: String,
+    },
+
     /// A region without a pixel.
     #[error(
         "there is nothing to change: the mask is black all over (white is drawn anew; --invert-mask turns it)"

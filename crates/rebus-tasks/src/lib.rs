@@ -1,11 +1,12 @@
 //! The verbs of Rebus: a file a verb, over the capabilities of any model.
 //!
 //! [`generate()`] draws pictures from words, [`edit()`] changes those that exist, [`adjust`] without a model, [`translate()`] makes
-//! another of each, [`reconstruct()`] shows what a model keeps of them, [`interpolate()`] the way from one to another. [`Output`]
+//! another of each, [`compose()`] one of several, [`reconstruct()`] shows what a model keeps of them, [`interpolate()`] the way from one to another. [`Output`]
 //! decides where pictures go, and never overwrites what it named itself. A verb never names a model family.
 //!
 //! Knows nothing of families by name, of HTTP or of the command line.
 
+pub mod compose;
 pub mod edit;
 pub mod error;
 mod frame;
@@ -16,6 +17,7 @@ pub mod output;
 pub mod reconstruct;
 pub mod translate;
 
+pub use compose::{Composer, Scene, compose};
 pub use edit::{Adjustment, Change, EditTask, InvertTask, Inverted, Place, Region, adjust, edit, invert};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};

@@ -46,6 +46,14 @@ pub fn default_encoder(device: &Device) -> Result<Arc<dyn Model>, ModelError> {
     registry::open_folder(shipped(Ships::Encoder)?, device)
 }
 
+/// The font that ships, if this build ships anything.
+pub fn shipped_font() -> Option<&'static [u8]> {
+    #[cfg(feature = "assets")]
+    return Some(rebus_assets::font());
+    #[cfg(not(feature = "assets"))]
+    None
+}
+
 /// An encoder, or another network that looks at pictures: a model folder, or one safetensors file of Inception-v3, DINOv2 or LPIPS
 /// (see [`foreign`]); the one that ships where none is named.
 ///

@@ -5,6 +5,7 @@
 mod again;
 mod cache;
 mod completions;
+mod compose;
 mod compute;
 mod data;
 mod demo;
@@ -54,6 +55,8 @@ enum Command {
     Edit(edit::Args),
     /// Make other pictures of pictures: of edges, of grey ones, of small ones.
     Translate(translate::Args),
+    /// One picture of several: of files, of prompts and of words, in layers.
+    Compose(compose::Args),
     /// The way from one picture to another, or from one prompt to another.
     Interpolate(interpolate::Args),
     /// What a model keeps of pictures.
@@ -110,6 +113,7 @@ pub(crate) fn run() -> i32 {
         Command::Generate(args) => generate::run(&args),
         Command::Edit(args) => edit::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Compose(args) => compose::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Show(args) => show::run(&args),

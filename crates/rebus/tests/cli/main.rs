@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
 mod bad_input;
+mod compose;
 mod data;
 mod draw;
 mod edit;

@@ -1,0 +1,239 @@
+//! Pictures out of several: layers from files, drawn by a model, or of words, one over the other.
+
+mod blend;
+mod cut;
+mod scene;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, GenericImageView, RgbaImage};
+use rebus_data::{
+    DataConfig, EncodedFile,
+    fit::{self, Size},
+    picture,
+};
+use rebus_models::{Model, Observer};
+use tiny_skia::{BlendMode, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
+use toml::Spanned;
+
+pub use blend::Blend;
+use scene::Shows;
+pub use scene::{Align, Layer, Scene};
+use words::{NoWords, written};
+
+use crate::{GenerateTask, TaskError, generate};
+
+/// How far a channel of a drawn layer's background may be from white.
+const NEAR_WHITE: u8 = 24;
+
+/// What a scene is made with.
+#[derive(Default)]
+pub struct Composer<'a> {
+    /// Draws the layers with a prompt.
+    pub model: Option<&'a dyn Model>,
+    /// A font for words that name none.
+    pub font: Option<&'a [u8]>,
+}
+
+/// Makes the picture of a scene.
+///
+/// # Errors
+/// A file that is missing or broken, a prompt without a model, words without a font; each with its line in the scene.
+pub fn compose(
+    scene: &Scene,
+    composer: &Composer<'_>,
+    observer: &mut dyn Observer,
+) -> Result<DynamicImage, TaskError> {
+    let (background, at) = (scene.background.get_ref(), scene.background.span().start);
+    let [red, green, blue, alpha] = color(scene, background, at)?;
+    let mut canvas = Pixmap::new(scene.width, scene.height)
+        .ok_or_else(|| scene.wrong(0, "a scene of this size does not fit into memory"))?;
+    canvas.fill(tiny_skia::Color::from_rgba8(red, green, blue, alpha));
+    for (number, layer) in (0..).zip(&scene.layers) {
+        let (at, layer) = (layer.span().start, layer.get_ref());
+        let picture = shown(scene, layer, (at, number), composer, observer)?;
+        place(&mut canvas, &picture, layer)
+            .ok_or_else(|| scene.wrong(at, "the layer does not fit into memory"))?;
+    }
+    Ok(DynamicImage::ImageRgba8(straight(&canvas)))
+}
+
+/// A layer's picture, cut out and masked, at its own size.
+fn shown(
+    scene: &Scene,
+    layer: &Layer,
+    (at, number): (usize, u64),
+    composer: &Composer<'_>,
+    observer: &mut dyn Observer,
+) -> Result<RgbaImage, TaskError> {
+    let mut picture = match layer.shows() {
+        Shows::File(file) => read(scene, file)?.into_rgba8(),
+        Shows::Prompt(prompt) => drawn(scene, layer, (at, number), prompt, composer, observer)?.into_rgba8(),
+        Shows::Text(text) => in_words(scene, layer, at, text, composer)?,
+    };
+    let usual = layer.prompt.is_some().then_some(([255; 3], NEAR_WHITE));
+    let cut = match &layer.cut {
+        None => usual,
+        Some(said) if said.get_ref() == "none" => None,
+        Some(said) => Some(key(scene, said)?),
+    };
+    if let Some((color, tolerance)) = cut {
+        cut::cut_out(&mut picture, color, tolerance);
+    }
+    if let Some(file) = &layer.mask {
+        let mask = read(scene, file)?;
+        if mask.dimensions() != picture.dimensions() {
+            let ((wide, tall), (width, height)) = (mask.dimensions(), picture.dimensions());
+            let reason =
+                format!("the mask is {wide}x{tall}, and its layer {width}x{height}: both must be as large");
+            return Err(scene.wrong(file.span().start, reason));
+        }
+        for (pixel, share) in picture.pixels_mut().zip(mask.to_luma8().pixels()) {
+            pixel[3] = ((u16::from(pixel[3]) * u16::from(share[0]) + 127) / 255) as u8;
+        }
+    }
+    Ok(picture)
+}
+
+fn drawn(
+    scene: &Scene,
+    layer: &Layer,
+    (at, number): (usize, u64),
+    prompt: &str,
+    composer: &Composer<'_>,
+    observer: &mut dyn Observer,
+) -> Result<DynamicImage, TaskError> {
+    let model = composer
+        .model
+        .ok_or_else(|| scene.wrong(at, "there is no model to draw the prompt of this layer"))?;
+    let task = GenerateTask {
+        prompts: vec![prompt.to_string()],
+        count: 1,
+        seed: layer.seed.unwrap_or(scene.seed.wrapping_add(number)),
+        negative_prompt: layer.negative_prompt.clone(),
+        guidance_scale: layer.guidance_scale,
+        num_inference_steps: layer.num_inference_steps,
+        ..GenerateTask::default()
+    };
+    let mut picture = None;
+    generate(model, &task, observer, |drawing| {
+        picture = Some(drawing.picture.clone());
+        Ok(())
+    })?;
+    picture.ok_or_else(|| scene.wrong(at, "nothing was drawn"))
+}
+
+fn in_words(
+    scene: &Scene,
+    layer: &Layer,
+    at: usize,
+    text: &str,
+    composer: &Composer<'_>,
+) -> Result<RgbaImage, TaskError> {
+    let fill = layer.fill.as_ref().map(|fill| color(scene, fill.get_ref(), fill.span().start)).transpose()?;
+    let mut fonts = vec![];
+    if let Some(font) = &layer.font {
+        fonts.push(bytes(scene, font)?);
+    }
+    fonts.extend(composer.font.map(<[u8]>::to_vec));
+    written(text, layer, fill.unwrap_or([0, 0, 0, 255]), &fonts).map_err(|reason| {
+        match (reason, &layer.font) {
+            (NoWords::NoFont, Some(font)) => {
+                scene.wrong(font.span().start, format!("{} is no font", font.get_ref().display()))
+            }
+            (NoWords::NoFont, None) => {
+                scene.wrong(at, "this build ships no font: name one (`font = \"FILE.ttf\"`)")
+            }
+            (NoWords::Missing(letters), _) => scene.wrong(
+                at,
+                format!("no font here has {letters:?}: name one that does (`font = \"FILE.ttf\"`)"),
+            ),
+        }
+    })
+}
+
+/// Puts a picture onto the canvas; nothing where there is no memory for it.
+fn place(canvas: &mut Pixmap, picture: &RgbaImage, layer: &Layer) -> Option<()> {
+    let side = |length: u32| ((f64::from(length) * layer.scale).round().max(1.0)) as u32;
+    let size = Size { width: side(picture.width()), height: side(picture.height()) };
+    if u64::from(size.width) * u64::from(size.height) > DataConfig::default().max_pixels {
+        return None;
+    }
+    let scaled = match layer.scale == 1.0 {
+        true => picture.clone(),
+        false => fit::stretch(&DynamicImage::ImageRgba8(picture.clone()), size).ok()?.into_rgba8(),
+    };
+    let pixmap = premultiplied(&scaled)?;
+    let paint = PixmapPaint {
+        opacity: layer.opacity as f32,
+        blend_mode: layer.blend.of_each_channel().unwrap_or(BlendMode::SourceOver),
+        // Whole pixels at whole places stay what they are.
+        quality: if layer.rotation == 0.0 && layer.position.iter().all(|place| place.fract() == 0.0) {
+            FilterQuality::Nearest
+        } else {
+            FilterQuality::Bicubic
+        },
+    };
+    let [x, y] = layer.position.map(|place| place as f32);
+    let (middle_x, middle_y) = (x + size.width as f32 / 2.0, y + size.height as f32 / 2.0);
+    let turned = Transform::from_rotate_at(layer.rotation as f32, middle_x, middle_y).pre_translate(x, y);
+    if layer.blend.of_each_channel().is_some() {
+        canvas.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
+        return Some(());
+    }
+    let mut alone = Pixmap::new(canvas.width(), canvas.height())?;
+    alone.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
+    layer.blend.draw(canvas, &alone);
+    Some(())
+}
+
+fn premultiplied(picture: &RgbaImage) -> Option<Pixmap> {
+    let colors = picture.pixels().flat_map(|pixel| {
+        let [red, green, blue, alpha] = pixel.0;
+        let color = tiny_skia::ColorU8::from_rgba(red, green, blue, alpha).premultiply();
+        [color.red(), color.green(), color.blue(), color.alpha()]
+    });
+    Pixmap::from_vec(colors.collect(), IntSize::from_wh(picture.width(), picture.height())?)
+}
+
+fn straight(canvas: &Pixmap) -> RgbaImage {
+    let mut picture = RgbaImage::new(canvas.width(), canvas.height());
+    for (pixel, color) in picture.pixels_mut().zip(canvas.pixels()) {
+        let color = color.demultiply();
+        pixel.0 = [color.red(), color.green(), color.blue(), color.alpha()];
+    }
+    picture
+}
+
+/// The content of a file that the scene names.
+fn bytes(scene: &Scene, file: &Spanned<PathBuf>) -> Result<Vec<u8>, TaskError> {
+    let path = scene.path(file.get_ref());
+    fs_err::read(&path).map_err(|error| scene.wrong(file.span().start, error.to_string()))
+}
+
+fn read(scene: &Scene, file: &Spanned<PathBuf>) -> Result<DynamicImage, TaskError> {
+    let named = |path: &Path| path.display().to_string();
+    let file_bytes = EncodedFile { name: named(file.get_ref()), bytes: bytes(scene, file)?.into() };
+    let decoded = picture::decode(&file_bytes, DataConfig::default().max_pixels);
+    decoded.map_err(|error| scene.wrong(file.span().start, error.to_string()))
+}
+
+fn color(scene: &Scene, said: &str, at: usize) -> Result<[u8; 4], TaskError> {
+    picture::parse_color(said)
+        .map_err(|_| scene.wrong(at, format!("`{said}` is no CSS colour, such as \"#ffcc00\" or \"white\"")))
+}
+
+/// `white~24`
+fn key(scene: &Scene, said: &Spanned<String>) -> Result<([u8; 3], u8), TaskError> {
+    let (name, tolerance) = said.get_ref().split_once('~').unwrap_or((said.get_ref(), "0"));
+    let at = said.span().start;
+    let tolerance = tolerance.parse().map_err(|_| {
+        scene.wrong(at, format!("`{tolerance}` is no number from 0 to 255, as in \"white~24\""))
+    })?;
+    let [red, green, blue, _] = color(scene, name, at)?;
+    Ok(([red, green, blue], tolerance))
+}
+
+#[cfg(test)]
+mod tests;
