@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device};
 use indexmap::IndexMap;
 use rebus_data::{
-    Batch, Column, Pictures,
+    Batch, Column, Pictures, SOURCE,
     tokenizer::{Tokenizer, TokenizerConfig},
 };
 use rebus_models::{Losses, ModelFolder, Objective, ObjectiveSpec, Precision, Step, Which, families, family};
@@ -22,12 +22,15 @@ fn batch(first: usize, count: usize) -> Batch {
         ((picture * 7 + channel * 3 + usize::from(inside) * 5) % 9) as f32 / 4.0 - 1.0
     };
     let pictures = Pictures { shape: [count, 3, 16, 16], data: (0..count * 768).map(value).collect() };
+    let lighter = |value: &f32| value / 2.0 + 0.5;
+    let sources = Pictures { shape: pictures.shape, data: pictures.data.iter().map(lighter).collect() };
     let texts = (first..first + count).map(|picture| format!("square {picture}")).collect();
     Batch {
         keys: (first..first + count).map(|key| key.to_string()).collect(),
         columns: IndexMap::from([
             ("image".to_string(), Column::Pictures(pictures)),
             ("text".to_string(), Column::Texts(texts)),
+            (SOURCE.to_string(), Column::Pictures(sources)),
         ]),
     }
 }
@@ -50,6 +53,8 @@ fn small() -> Vec<(&'static str, Value)> {
         ("autoencoder", json!({ "widths": [16, 16], "blocks": 1, "latent_channels": 3 })),
         ("gan-modern", json!({ "text": text })),
         ("gan-classic", json!({ "hidden": [32], "channels": 16 })),
+        ("pix2pix", json!({ "widths": [16, 16], "full_width": 16 })),
+        ("cyclegan", json!({ "width": 8, "blocks": 1 })),
         ("dual", json!({ "text": text })),
         ("classifier", json!({ "classes": classes })),
     ]
@@ -62,6 +67,10 @@ fn objective(name: &str, spec: &ObjectiveSpec) -> Box<dyn Objective> {
 fn spec(name: &str, settings: Value, device: Device) -> ObjectiveSpec {
     let mut spec = ObjectiveSpec::new([3, 16, 16], device, 5);
     spec.model = settings;
+    spec.pairs = true;
+    if name == "pix2pix" || name == "cyclegan" {
+        spec.objective = json!({ "discriminator_widths": [8, 16] });
+    }
     if name == "autoencoder" {
         spec.objective =
             json!({ "perceptual_weight": 0.0, "adversarial_start": 0, "discriminator_widths": [8, 16] });
@@ -97,9 +106,8 @@ fn gradient_checkpointing_changes_no_number() {
 /// A student sees its teacher, and an autoencoder an encoder, on devices that do not differentiate.
 #[test]
 fn nor_where_other_models_take_part() {
-    let (_, flow) = small().swap_remove(0);
-    let (_, dual) = small().swap_remove(6);
-    let (_, autoencoder) = small().swap_remove(3);
+    let of = |family: &str| small().into_iter().find(|(name, _)| *name == family).unwrap().1;
+    let (flow, dual, autoencoder) = (of("flow"), of("dual"), of("autoencoder"));
     for (need, (of, settings), name, model) in [
         ("teacher", ("flow", flow), "flow", json!({})),
         ("encoder", ("dual", dual), "autoencoder", autoencoder),
