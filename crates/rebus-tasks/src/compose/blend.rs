@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiny_skia::{BlendMode, ColorU8, Pixmap, PremultipliedColorU8};
 
-/// The ways of the W3C's Compositing and Blending Level 1; colours are those of sRGB as they are.
+/// The ways of the W3C's Compositing and Blending Level 1, and two without a seam; colours are those of sRGB as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blend {
@@ -41,6 +41,10 @@ pub enum Blend {
     Color,
     /// The brightness of the layer, the rest from below.
     Luminosity,
+    /// The gradients of the layer over the colours around it, so that no seam is to be seen (Pérez et al. 2003).
+    Poisson,
+    /// The same with the stronger of both gradients at each place: what is below shows through what is even in the layer.
+    PoissonMixed,
 }
 
 impl Blend {
@@ -70,6 +74,7 @@ impl Blend {
             Self::Exclusion => BlendMode::Exclusion,
             // Those of tiny-skia 0.12 do not clip what is below 0.
             Self::Hue | Self::Saturation | Self::Color | Self::Luminosity => return None,
+            Self::Poisson | Self::PoissonMixed => return None,
         })
     }
 

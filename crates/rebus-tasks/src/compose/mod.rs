@@ -2,7 +2,9 @@
 
 mod blend;
 mod cut;
+mod poisson;
 mod scene;
+mod seam;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -183,8 +185,16 @@ fn place(canvas: &mut Pixmap, picture: &RgbaImage, layer: &Layer) -> Option<()> 
         return Some(());
     }
     let mut alone = Pixmap::new(canvas.width(), canvas.height())?;
+    let seamless = matches!(layer.blend, Blend::Poisson | Blend::PoissonMixed);
+    let paint = PixmapPaint { opacity: if seamless { 1.0 } else { paint.opacity }, ..paint };
     alone.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
-    layer.blend.draw(canvas, &alone);
+    if seamless {
+        let mut colors = straight(canvas);
+        seam::cloned(&mut colors, &straight(&alone), layer.blend == Blend::PoissonMixed, layer.opacity);
+        *canvas = premultiplied(&colors)?;
+    } else {
+        layer.blend.draw(canvas, &alone);
+    }
     Some(())
 }
 
@@ -237,3 +247,5 @@ fn key(scene: &Scene, said: &Spanned<String>) -> Result<([u8; 3], u8), TaskError
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_seam;

@@ -1,0 +1,110 @@
+//! A layer of which the gradients come over what is below instead of the colours, so that no seam is to be seen (Pérez et al. 2003).
+
+use image::{Rgba, RgbaImage};
+use rayon::prelude::*;
+
+use super::poisson::{Place, solve};
+
+/// Of values from 0 to 1; the answer is off by about as much, or less.
+const TOLERANCE: f64 = 1e-7;
+
+/// Puts a layer that lies where it belongs, and has the size of the canvas, into it. `mixed` takes the stronger of both gradients at
+/// each place (equation 12), else the layer's (equation 11). Where the layer is more than half there, the canvas becomes opaque; all
+/// else stays.
+pub(super) fn cloned(canvas: &mut RgbaImage, layer: &RgbaImage, mixed: bool, opacity: f64) {
+    let Some(part) = Part::of(layer) else { return };
+    let places = part.places(layer);
+    let answers: Vec<Vec<f64>> = (0..3usize)
+        .into_par_iter()
+        .map(|channel| {
+            let value = |picture: &RgbaImage, at: usize| f64::from(part.pixel(picture, at)[channel]) / 255.0;
+            let below: Vec<f64> = (0..places.len()).map(|at| value(canvas, at)).collect();
+            let layer: Vec<f64> = (0..places.len())
+                // Where a layer is not there at all, it has no colour, and goes on as the canvas does.
+                .map(|at| if part.pixel(layer, at)[3] > 0 { value(layer, at) } else { f64::NAN })
+                .collect();
+            let b = part.pulls(&places, &below, &layer, mixed);
+            let apart = solve(part.width as usize, &places, &b, TOLERANCE);
+            apart.iter().zip(layer).map(|(apart, layer)| layer + apart).collect()
+        })
+        .collect();
+    for (at, _) in places.iter().enumerate().filter(|(_, place)| **place == Place::Wanted) {
+        let pixel = canvas.get_pixel_mut(part.x + at as u32 % part.width, part.y + at as u32 / part.width);
+        let Rgba([red, green, blue, alpha]) = *pixel;
+        let mix = |channel: usize, below: u8| {
+            let (below, answer) = (f64::from(below), answers[channel][at] * 255.0);
+            // What is transparent below shows nothing through.
+            let share = if alpha == 0 { 1.0 } else { opacity };
+            (below + (answer - below) * share).round().clamp(0.0, 255.0) as u8
+        };
+        let alpha = f64::from(alpha) + (255.0 - f64::from(alpha)) * opacity;
+        *pixel = Rgba([mix(0, red), mix(1, green), mix(2, blue), alpha.round() as u8]);
+    }
+}
+
+/// The part of a canvas in which a layer is, with one place around it where the canvas has that.
+struct Part {
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Part {
+    /// None where the layer is nowhere.
+    fn of(layer: &RgbaImage) -> Option<Self> {
+        let inside = layer.enumerate_pixels().filter(|(.., pixel)| is_there(pixel));
+        let bounds = inside.fold(None, |bounds: Option<[u32; 4]>, (x, y, _)| {
+            let [left, top, right, bottom] = bounds.unwrap_or([x, y, x, y]);
+            Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
+        });
+        let [left, top, right, bottom] = bounds?;
+        let (x, y) = (left.saturating_sub(1), top.saturating_sub(1));
+        let (end_x, end_y) = ((right + 2).min(layer.width()), (bottom + 2).min(layer.height()));
+        Some(Self { x, y, width: end_x - x, height: end_y - y })
+    }
+
+    fn pixel<'a>(&self, picture: &'a RgbaImage, at: usize) -> &'a Rgba<u8> {
+        picture.get_pixel(self.x + at as u32 % self.width, self.y + at as u32 / self.width)
+    }
+
+    fn places(&self, layer: &RgbaImage) -> Vec<Place> {
+        let place = |at| if is_there(self.pixel(layer, at)) { Place::Wanted } else { Place::Known };
+        (0..(self.width * self.height) as usize).map(place).collect()
+    }
+
+    /// The right side of the equation for how far the answer is from the layer: over the neighbours of each place, by how much the
+    /// gradient that is wanted differs from the layer's, and what the canvas is beyond the region.
+    fn pulls(&self, places: &[Place], below: &[f64], layer: &[f64], mixed: bool) -> Vec<f64> {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let pull = |at: usize| {
+            if places[at] != Place::Wanted {
+                return 0.0;
+            }
+            let (x, y) = (at % width, at / width);
+            let neighbours = [
+                (x > 0).then(|| at - 1),
+                (x + 1 < width).then(|| at + 1),
+                (y > 0).then(|| at - width),
+                (y + 1 < height).then(|| at + width),
+            ];
+            let of = |other: usize| {
+                let under = below[at] - below[other];
+                let over = layer[at] - layer[other];
+                let over = if over.is_nan() { 0.0 } else { over };
+                let wanted = if mixed && under.abs() > over.abs() { under } else { over };
+                match places[other] {
+                    Place::Wanted => wanted - over,
+                    _ => wanted - layer[at] + below[other],
+                }
+            };
+            neighbours.into_iter().flatten().map(of).sum()
+        };
+        (0..places.len()).into_par_iter().map(pull).collect()
+    }
+}
+
+/// Whether a layer is more than half there.
+fn is_there(pixel: &Rgba<u8>) -> bool {
+    pixel[3] >= 128
+}
