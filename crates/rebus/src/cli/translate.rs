@@ -73,7 +73,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut written = args.writing.begin(pictures.len())?;
     let model = args.compute.model(args.model.as_deref())?;
     let transform = args.transform.as_deref().map(|name| transform(&*model, name)).transpose()?;
-    let by_seed = model.translate().is_some_and(|translate| translate.options().guidance);
+    let options = model.translate().map(|translate| translate.options()).unwrap_or_default();
+    // The place of a mask is drawn too.
+    let by_seed = options.guidance || matches!(transform, Some(Transform::MaskOut(_)));
+    for (option, given, has) in [
+        ("--seed", args.seed.is_some(), by_seed),
+        ("--guidance-scale", args.guidance_scale.is_some(), options.guidance),
+        ("--image-guidance-scale", args.image_guidance_scale.is_some(), options.guidance),
+        ("--steps", args.steps.is_some(), options.steps),
+    ] {
+        if given && !has {
+            let family = &model.info().family;
+            tracing::warn!("{option} has no meaning for a model of family `{family}`, and is left aside");
+        }
+    }
     let seed = args.seed.unwrap_or_else(|| if by_seed { fresh_seed() } else { 0 });
     if args.seed.is_none() && by_seed {
         tell!("seed {seed}");

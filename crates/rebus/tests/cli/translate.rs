@@ -74,6 +74,12 @@ fn pairs_teach_a_model_that_translates_files_and_folders() {
     assert!(of(&["--transform"], "own.png") == of(&["--transform", "gray"], "gray.png"));
     assert!(of(&["--transform=posterize=2"], "other.png") != of(&["--fit"], "plain.png"));
 
+    // What has no meaning for a model is said, and left aside.
+    let said =
+        rebus(place, &["translate", "in/a.png", "--model", "run/model", "--steps", "9", "-o", "same.png"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("--steps has no meaning"), "{said:?}");
+    assert!(image::open(place.join("same.png")).unwrap() == image::open(place.join("alone.png")).unwrap());
+
     // Held-out pairs say how well it does.
     let (model, data) = ("run/model", emoji());
     let data = data.to_str().unwrap();
