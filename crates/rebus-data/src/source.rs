@@ -221,10 +221,14 @@ impl Sources {
             }
             SourceConfig::Transform(_) => (picture, None),
             SourceConfig::Groups(_) => {
-                let other = self.others.get(below(generator, self.others.len())).copied().unwrap_or_default();
-                let other = collection.record(other)?;
-                let source = of(&other, picture_column)?;
-                (picture, Some(source))
+                // A source that cannot be read gives way to the next: this record is not to blame for it.
+                let first = below(generator, self.others.len());
+                let (before, after) = self.others.split_at(first);
+                let read = |other: &usize| of(&collection.record(*other)?, picture_column);
+                let mut sources = after.iter().chain(before).map(read);
+                let none = || DataError::NoPicture { key: record.key.clone(), column: SOURCE.to_string() };
+                let whole = sources.find(Result::is_ok).ok_or_else(none)??;
+                (picture, Some(whole))
             }
             SourceConfig::Words(_) => {
                 let none = || DataError::NoPicture { key: record.key.clone(), column: SOURCE.to_string() };

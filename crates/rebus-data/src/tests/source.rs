@@ -113,6 +113,15 @@ fn groups_give_sources_that_belong_to_none() {
         of(Subset::Train, 7),
         of(Subset::Train, 0)[21..].iter().chain(&of(Subset::Train, 20)[..21]).copied().collect::<Vec<_>>()
     );
+    // A source that cannot be read is left out, and nothing else with it.
+    let broken = memory().with_broken(&[0, 6, 9, 15, 21]);
+    let config = DataConfig { validation_fraction: 0.0, ..config };
+    let mut loader = Loader::new(Arc::new(broken), &config, PLAN).unwrap();
+    for _ in 0..30 {
+        let pairs = reds(&loader.next_batch().unwrap());
+        assert!(pairs.iter().all(|(source, _)| ![0, 6, 9, 15, 21].contains(source)), "{pairs:?}");
+    }
+    assert_eq!(loader.skipped(), 0);
     assert!(refused(memory(), groups("fire", "land")).contains("fire"));
     assert!(refused(memory(), groups("sea", "Land")).contains("Land"));
 }

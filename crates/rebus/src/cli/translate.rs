@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Pictures, and folders of pictures, whose names are kept.
     #[arg(required = true, value_name = "PICTURE|FOLDER")]
     pictures: Vec<PathBuf>,
-    /// A folder of a model that translates; the one that ships by default.
+    /// A folder of a model that translates, such as one of the recipes emoji-edges-pix2pix and emoji-tones-cyclegan makes.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Make the source of each picture first: edges, gray, blur, low-resolution, posterize or mask-out, as in a recipe's
