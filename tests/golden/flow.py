@@ -50,10 +50,11 @@ def stage(g, name, x, level, condition, text, mask):
     return attend(g, f"{name}.attention", x, text, mask) if level >= ATTENTION_FROM else x
 
 
-def network(g, x, times, text):
+def network(g, x, times, text, source=None):
     sequence, mask, pooled = text
     condition = F.silu(time_embedding(g, times) + linear(g, "pooled", pooled, CONDITION))
     pixels = x.shape[1] * PATCH**2
+    x = x if source is None else torch.cat([x, source], 1)
     x = conv(g, "input", F.pixel_unshuffle(x, PATCH), WIDTHS[0], 3)
     skips = []
     for level, width in enumerate(WIDTHS):
@@ -70,15 +71,21 @@ def network(g, x, times, text):
     return F.pixel_shuffle(x, PATCH)
 
 
-def record(name, seed, network):
-    """A step of a network that predicts velocities."""
+def record(name, seed, network, from_source=False):
+    """A step of a network that predicts velocities; one that is shown a source has its own."""
     g = Golden(seed)
     ids, mask = texts(TEXT["vocabulary"], TEXT["context"])
     pictures, noise = g.uniform(4, 3, 8, 8) * 2 - 1, g.normal(4, 3, 8, 8)
     times = torch.tensor([0.125, 0.375, 0.5, 0.875], dtype=torch.float64)
     x_t = (pictures + (noise - pictures) * times[:, None, None, None]).float().double()
     velocity = (noise - pictures).float().double()
-    predicted = network(g, x_t, times, text_encoder(g, "text.", ids, mask, **TEXT))
+    text = text_encoder(g, "text.", ids, mask, **TEXT)
+    if from_source:
+        source = (g.uniform(4, 3, 8, 8) * 2 - 1).float().double()
+        g.put(source=source)
+        predicted = network(g, x_t, times, text, source)
+    else:
+        predicted = network(g, x_t, times, text)
     g.put(ids=ids, mask=mask, pictures=pictures, x_t=x_t, velocity=velocity, times=times, predicted=predicted)
     ahead = x_t - predicted * times[:, None, None, None]
     pair = (ahead - pictures).abs().mean()
@@ -88,3 +95,4 @@ def record(name, seed, network):
 
 if __name__ == "__main__":
     record("flow", 2, network)
+    record("flow_from_source", 12, network, from_source=True)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::DynamicImage;
 use rebus_data::{Collection, DataConfig, Loader, LoaderPlan, SOURCE, Subset};
-use rebus_models::{Model, ModelError, Observer, TranslateRequest, registry::able};
+use rebus_models::{Input, Model, ModelError, Observer, TranslateRequest, registry::able};
 use serde::Serialize;
 
 use crate::{EvalError, perceptual_distance, retrieval::nothing, similarity};
@@ -25,12 +25,25 @@ pub struct Translation {
     pub samples: usize,
     /// What is drawn of a transform or of the model.
     pub seed: u64,
+    /// Steps of a model that takes such; its default otherwise.
+    pub num_inference_steps: Option<usize>,
+    /// How closely a model that follows words follows the caption of a pair.
+    pub guidance_scale: Option<f32>,
+    /// How closely it follows the source.
+    pub image_guidance_scale: Option<f32>,
 }
 
 impl Translation {
     /// A thousand pairs, read as `data` says.
     pub fn new(data: DataConfig) -> Self {
-        Self { data, samples: 1000, seed: 0 }
+        Self {
+            data,
+            samples: 1000,
+            seed: 0,
+            num_inference_steps: None,
+            guidance_scale: None,
+            image_guidance_scale: None,
+        }
     }
 }
 
@@ -103,6 +116,14 @@ pub fn translation(
         let left = settings.samples - made.count;
         let (shown, wanted) = (batch.pictures(SOURCE)?.first(left), batch.pictures(column)?.first(left));
         let mut request = TranslateRequest::new(shown.clone());
+        if let Some(conditioner) = model.conditioner().filter(|_| translate.options().prompt) {
+            let captions = batch.texts("text")?.iter().take(left);
+            request.condition =
+                Some(conditioner.condition(&captions.cloned().map(Input::Text).collect::<Vec<_>>())?);
+        }
+        request.num_inference_steps = settings.num_inference_steps;
+        request.guidance_scale = settings.guidance_scale;
+        request.image_guidance_scale = settings.image_guidance_scale;
         request.seeds.iter_mut().for_each(|seed| *seed += settings.seed + made.count as u64);
         let found = translate.translate(&request, &mut rebus_models::NoObserver)?;
         let triples = shown.to_images()?.into_iter().zip(found.to_images()?).zip(wanted.to_images()?);

@@ -109,7 +109,7 @@ pub enum ModelError {
     },
 
     /// A model was asked for what its family cannot do.
-    #[error("a model of family `{family}` cannot {verb}; these families can: {able}")]
+    #[error("this model, of family `{family}`, cannot {verb}; models of these families can: {able}")]
     Lacks {
         /// The family.
         family: String,

@@ -265,7 +265,7 @@ fn the_variational_autoencoder() {
     golden.report("vae");
 }
 
-fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
+fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>, from_source: bool) {
     let mut golden = Golden::read(file);
     let config = FlowConfig {
         patch: 2,
@@ -277,6 +277,7 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         condition_width: 12,
         text: TEXT,
         transformer,
+        from_source,
         ..FlowConfig::default()
     };
     let network = golden.fill(N::new(&config, 3, &mut Init::empty(&golden.device)), "");
@@ -285,10 +286,13 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
         velocity: golden.tensor("velocity"),
         times: golden.tensor("times"),
         pictures: golden.tensor("pictures"),
+        source: from_source.then(|| golden.tensor("source")),
         said: Said::Tokens(golden.text()),
     };
     let text = network.text().unwrap().forward(golden.text());
-    golden.check("predicted", network.forward(example.x_t.clone(), Moment::at(example.times.clone()), &text));
+    let shown =
+        Tensor::cat([Some(example.x_t.clone()), example.source.clone()].into_iter().flatten().collect(), 1);
+    golden.check("predicted", network.forward(shown, Moment::at(example.times.clone()), &text));
     let (velocity, pair) = example.losses(&network, 0.5).unwrap();
     golden.check_step("step", velocity + pair.unwrap() * 0.5, &network, "");
     golden.report(file);
@@ -296,13 +300,18 @@ fn flow<N: VelocityField>(file: &str, transformer: Option<TransformerConfig>) {
 
 #[test]
 fn the_flow() {
-    flow::<FlowUNet>("flow", None);
+    flow::<FlowUNet>("flow", None, false);
+}
+
+#[test]
+fn the_flow_that_is_shown_a_source() {
+    flow::<FlowUNet>("flow_from_source", None, true);
 }
 
 #[test]
 fn the_flows_transformer() {
     let sizes = TransformerConfig { width: 16, blocks: 2, head_width: 8 };
-    flow::<FlowTransformer>("flow_transformer", Some(sizes));
+    flow::<FlowTransformer>("flow_transformer", Some(sizes), false);
 }
 
 #[test]

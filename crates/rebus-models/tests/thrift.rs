@@ -35,7 +35,7 @@ fn batch(first: usize, count: usize) -> Batch {
     }
 }
 
-/// A small network of each family.
+/// A small network of each family, and of its kinds.
 fn small() -> Vec<(&'static str, Value)> {
     let text = json!({ "width": 16, "layers": 1, "heads": 2, "context": 8 });
     let flow = json!({
@@ -47,8 +47,10 @@ fn small() -> Vec<(&'static str, Value)> {
     });
     let classes: Vec<String> = (0..8).map(|class| format!("square {class}")).collect();
     vec![
-        ("flow", flow),
-        ("flow", transformer),
+        ("flow", flow.clone()),
+        ("flow", transformer.clone()),
+        ("flow", shown_a_source(flow)),
+        ("flow", shown_a_source(transformer)),
         ("vae", json!({ "text": text })),
         ("autoencoder", json!({ "widths": [16, 16], "blocks": 1, "latent_channels": 3 })),
         ("gan-modern", json!({ "text": text })),
@@ -60,14 +62,20 @@ fn small() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A flow that makes a picture of another one.
+fn shown_a_source(mut flow: Value) -> Value {
+    flow["from_source"] = Value::Bool(true);
+    flow
+}
+
 fn objective(name: &str, spec: &ObjectiveSpec) -> Box<dyn Objective> {
     (family(name).unwrap().objective)(spec).unwrap()
 }
 
 fn spec(name: &str, settings: Value, device: Device) -> ObjectiveSpec {
     let mut spec = ObjectiveSpec::new([3, 16, 16], device, 5);
+    spec.pairs = name != "flow" || settings["from_source"] == Value::Bool(true);
     spec.model = settings;
-    spec.pairs = true;
     if name == "pix2pix" || name == "cyclegan" {
         spec.objective = json!({ "discriminator_widths": [8, 16] });
     }

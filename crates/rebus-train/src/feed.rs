@@ -8,6 +8,8 @@ use crate::{Recipe, TrainError};
 
 /// The column in which the families look for pictures.
 pub(crate) const PICTURES: &str = "image";
+/// The column of captions in a batch.
+pub(crate) const CAPTIONS: &str = "text";
 
 /// Where the loop takes its batches from: batch `k` is always the same one.
 pub(crate) trait Feed {

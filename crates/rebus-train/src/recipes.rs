@@ -16,7 +16,7 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 17] = [
+const ALL: [BuiltIn; 18] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
@@ -42,6 +42,7 @@ const ALL: [BuiltIn; 17] = [
         name: "emoji-tones-cyclegan",
         text: include_str!("../../../recipes/emoji-tones-cyclegan.toml"),
     },
+    BuiltIn { name: "emoji-instruct-flow", text: include_str!("../../../recipes/emoji-instruct-flow.toml") },
     BuiltIn { name: "article-gan", text: include_str!("../../../recipes/article-gan.toml") },
 ];
 

@@ -13,7 +13,10 @@ use rebus_models::{
     Generate, GenerateRequest, Input, Model, Objective, Observer, Translate, TranslateRequest, Which,
 };
 
-use crate::{Run, SampleConfig, TrainError, checkpoint, feed::PICTURES};
+use crate::{
+    Run, SampleConfig, TrainError, checkpoint,
+    feed::{CAPTIONS, PICTURES},
+};
 
 /// Pixels between two pictures.
 const GAP: u32 = 2;
@@ -37,7 +40,7 @@ pub(crate) fn draw(
     let (pictures, columns) = match (model.generate(), model.translate()) {
         (Some(generate), _) => (generated(&*model, generate, config, stop)?, config.columns),
         (None, Some(translate)) if !held_out.is_empty() => {
-            (translated(translate, held_out, config, stop)?, 3 * config.columns)
+            (translated(&*model, translate, held_out, config, stop)?, 3 * config.columns)
         }
         _ => return Ok(None),
     };
@@ -69,6 +72,7 @@ fn generated(
 
 /// Triples: a source, what was made of it, and what should have been; evenly spread over those held out.
 fn translated(
+    model: &dyn Model,
     translate: &dyn Translate,
     held_out: &[Batch],
     config: &SampleConfig,
@@ -76,14 +80,27 @@ fn translated(
 ) -> Result<Vec<DynamicImage>, TrainError> {
     let mut all = vec![];
     for batch in held_out {
-        all.extend(
-            batch.pictures(SOURCE)?.to_images()?.into_iter().zip(batch.pictures(PICTURES)?.to_images()?),
-        );
+        let pairs =
+            batch.pictures(SOURCE)?.to_images()?.into_iter().zip(batch.pictures(PICTURES)?.to_images()?);
+        // Families that read nothing have batches without captions.
+        let captions = batch.texts(CAPTIONS).map_or(vec![String::new(); batch.len()], <[String]>::to_vec);
+        all.extend(pairs.zip(captions));
     }
     let count = (config.columns * config.columns).min(all.len());
-    let (sources, wanted): (Vec<_>, Vec<_>) =
-        (0..count).map(|place| all[place * all.len() / count].clone()).unzip();
-    let request = TranslateRequest::new(Pictures::from_images(&sources)?);
+    let chosen = (0..count).map(|place| all[place * all.len() / count].clone());
+    let (mut sources, mut wanted, mut said) = (vec![], vec![], vec![]);
+    for ((source, picture), caption) in chosen {
+        sources.push(source);
+        wanted.push(picture);
+        said.push(Input::Text(caption));
+    }
+    let mut request = TranslateRequest::new(Pictures::from_images(&sources)?);
+    let options = translate.options();
+    if let Some(conditioner) = model.conditioner().filter(|_| options.prompt) {
+        request.condition = Some(conditioner.condition(&said)?);
+    }
+    request.num_inference_steps = config.num_inference_steps.filter(|_| options.steps);
+    request.guidance_scale = config.guidance_scale.filter(|_| options.guidance);
     let made = translate.translate(&request, &mut Stop(stop))?.to_images()?;
     let rows = sources.into_iter().zip(made).zip(wanted);
     Ok(rows.flat_map(|((source, made), wanted)| [source, made, wanted]).collect())

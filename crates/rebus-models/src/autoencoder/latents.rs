@@ -37,9 +37,13 @@ pub struct Latents {
 /// What a family that draws learns of a batch: its pictures, or their latents where it draws in such.
 ///
 /// # Errors
-/// A batch without pictures, or of a size that the autoencoder does not know.
-pub fn drawn(latents: Option<&Latents>, batch: &Batch, device: &Device) -> Result<Tensor<4>, ModelError> {
-    let pictures = batch.pictures("image")?;
+/// A batch without this column of pictures, or of a size that the autoencoder does not know.
+pub fn drawn(
+    latents: Option<&Latents>,
+    (batch, column): (&Batch, &str),
+    device: &Device,
+) -> Result<Tensor<4>, ModelError> {
+    let pictures = batch.pictures(column)?;
     Ok(match latents {
         Some(latents) => modality::to_tensor(&latents.of(pictures)?, device),
         None => modality::to_tensor(pictures, device),

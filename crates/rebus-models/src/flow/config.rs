@@ -33,6 +33,10 @@ pub struct FlowConfig {
     /// It predicts the mean velocity over a step of a length that it is told, guidance included, as a student of `needs.teacher`.
     #[serde(skip_serializing_if = "is_false")]
     pub mean_velocity: bool,
+    /// It makes a picture of another one as words say (InstructPix2Pix, Brooks et al. 2023), which it is shown behind the channels of
+    /// the noisy one: that of the recipe's `[data.source]`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub from_source: bool,
     /// The autoencoder in whose latents it draws instead of in pixels: that of the recipe's `needs.autoencoder`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latents: Option<AutoencoderConfig>,
@@ -70,6 +74,7 @@ impl Default for FlowConfig {
             encoder: None,
             transformer: None,
             mean_velocity: false,
+            from_source: false,
             latents: None,
         }
     }
@@ -130,6 +135,11 @@ impl FlowConfig {
         self.encoder.as_ref().map_or(self.text.width, FrozenConfig::width)
     }
 
+    /// Channels that the network is shown, of a drawing of so many.
+    pub fn shown_channels(&self, drawn: usize) -> usize {
+        if self.from_source { 2 * drawn } else { drawn }
+    }
+
     /// How many pixels a picture's side must be a multiple of.
     pub fn side_multiple(&self) -> usize {
         let places = match self.transformer {
@@ -182,6 +192,9 @@ pub struct FlowObjectiveConfig {
     pub time_deviation: f64,
     /// How often a caption is left out, which teaches the unconditional flow that guidance needs.
     pub caption_dropout: f32,
+    /// How often the source is left out, where there is one; of these in a half the caption is left out too, as far as captions are
+    /// left out as often (Brooks et al. 2023, section 3.2.1).
+    pub source_dropout: f32,
     /// How often each token is left out.
     pub word_dropout: f32,
     /// Weight of the mean absolute difference between the picture and what one step from `x_t` gives.
@@ -194,6 +207,7 @@ impl Default for FlowObjectiveConfig {
             time_mean: 0.0,
             time_deviation: 1.0,
             caption_dropout: 0.1,
+            source_dropout: 0.1,
             word_dropout: 0.05,
             pair_weight: 0.0,
         }

@@ -90,6 +90,11 @@ pub(super) fn sizes(spec: &ObjectiveSpec) -> Result<FlowConfig, ModelError> {
     if config.mean_velocity {
         return wrong("it is a student already: name the model that it learned from".to_string());
     }
+    if config.from_source {
+        return wrong(
+            "it makes pictures of others; a student learns from one that draws by words alone".to_string(),
+        );
+    }
     config.validate()?;
     Ok(config)
 }
@@ -165,7 +170,7 @@ impl<N: VelocityField> DistillObjective<N> {
     /// Steps, noise and captions of a batch, each sample from streams of its own.
     fn example(&self, batch: &Batch, key: Key, learning: bool) -> Result<Example, ModelError> {
         let (settings, device) = (&self.objective, self.device.clone().inner());
-        let pictures = drawn(self.latents.as_ref(), batch, &device)?;
+        let pictures = drawn(self.latents.as_ref(), (batch, "image"), &device)?;
         let [count, ..] = pictures.dims();
         let taught = ((count as f64 * settings.teacher_share).round() as usize).clamp(1, count);
         let (times, lengths): (Vec<f32>, Vec<f32>) =

@@ -14,7 +14,8 @@ pub trait VelocityField: Module + Sync + 'static {
     /// The text encoder, which learns with the rest; none where `config` has an encoder.
     fn text(&self) -> Option<&TextEncoder>;
 
-    /// `x_t` `[batch, channel, height, width]` at a moment, a text of `batch` entries to the velocity, shaped as `x_t`.
+    /// `x_t` `[batch, channel, height, width]` at a moment, a text of `batch` entries to the velocity, shaped as `x_t`. Where
+    /// `config` says [`FlowConfig::from_source`], `x_t` has the source's channels behind its own, and the velocity has not.
     fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4>;
 }
 

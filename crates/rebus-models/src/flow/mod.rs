@@ -28,7 +28,7 @@ use crate::{
 pub const FAMILY: Family = Family {
     name: "flow",
     about: "rectified flow on pixels or latents: one network, many steps, follows captions closely",
-    verbs: &["generate", "edit", "denoise"],
+    verbs: &["generate", "edit", "denoise", "translate"],
     open,
     objective,
     any_shape: true,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use rebus_data::Batch;
+use rebus_data::{Batch, SOURCE, random::uniform};
 use rebus_nn::{
     kernels,
     optim::{Learner, Remember},
@@ -46,6 +46,8 @@ pub struct FlowExample {
     pub times: Tensor<1>,
     /// The pictures themselves, or their latents.
     pub pictures: Tensor<4>,
+    /// What they are to be made of, or latents of it, for networks that are shown it.
+    pub source: Option<Tensor<4>>,
     /// What is said of them.
     pub said: Said,
 }
@@ -62,7 +64,8 @@ impl FlowExample {
         pair_weight: f64,
     ) -> Result<(Tensor<1>, Option<Tensor<1>>), ModelError> {
         let text = self.said.embed(network.text())?;
-        let predicted = network.forward(self.x_t.clone(), Moment::at(self.times.clone()), &text);
+        let shown = beside(self.x_t.clone(), self.source);
+        let predicted = network.forward(shown, Moment::at(self.times.clone()), &text);
         let velocity = kernels::mean((predicted.clone() - self.velocity).square());
         let pair = (pair_weight > 0.0).then(|| {
             let count = self.times.dims()[0];
@@ -71,6 +74,21 @@ impl FlowExample {
         });
         Ok((velocity, pair))
     }
+}
+
+/// What a network is shown: a noisy picture, and behind its channels those of a source.
+pub(super) fn beside(x_t: Tensor<4>, source: Option<Tensor<4>>) -> Tensor<4> {
+    match source {
+        Some(source) => Tensor::cat(vec![x_t, source], 1),
+        None => x_t,
+    }
+}
+
+/// Whether a uniform number that leaves the caption out where it is below `caption_dropout` leaves out the source: from the middle of
+/// those on.
+fn source_left_out(number: f32, caption_dropout: f32, source_dropout: f32) -> bool {
+    let first = caption_dropout / 2.0;
+    (first..first + source_dropout).contains(&number)
 }
 
 /// A time: the logistic function of a normal number (Esser et al. 2024, equation 19).
@@ -90,6 +108,10 @@ impl<N: VelocityField> FlowObjective<N> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
         let reader = Reader::new(spec, config.text.context)?;
         config.encoder = reader.frozen().map(|frozen| frozen.config().clone());
+        if config.from_source {
+            spec.require_pairs()?;
+        }
+        config.from_source = spec.pairs;
         config.text.vocabulary = reader.tokenizer().vocab_size();
         let latents = match spec.needs.contains_key(AUTOENCODER) || config.latents.is_some() {
             true => Some(Latents::new(
@@ -127,7 +149,7 @@ impl<N: VelocityField> FlowObjective<N> {
         device: &Device,
     ) -> Result<FlowExample, ModelError> {
         let settings = &self.objective;
-        let pictures = drawn(self.latents.as_ref(), batch, device)?;
+        let pictures = drawn(self.latents.as_ref(), (batch, "image"), device)?;
         let [count, ..] = pictures.dims();
         let time = |sample| {
             let (mean, deviation) = (settings.time_mean, settings.time_deviation);
@@ -140,11 +162,37 @@ impl<N: VelocityField> FlowObjective<N> {
             pictures: self.shown_pictures,
         };
         let said = self.reader.of_batch(batch, key, learning.then_some(saying), device)?;
+        let source = match self.config.from_source {
+            true => Some(self.source(batch, key, learning, device)?),
+            false => None,
+        };
         let noise = normal(pictures.dims(), key, Purpose::Noise, device);
         let times = Tensor::<1>::from_floats(times.as_slice(), device);
         let t = times.clone().reshape([count, 1, 1, 1]);
         let x_t = pictures.clone() + (noise.clone() - pictures.clone()) * t;
-        Ok(FlowExample { x_t, velocity: noise - pictures.clone(), times, pictures, said })
+        Ok(FlowExample { x_t, velocity: noise - pictures.clone(), times, pictures, source, said })
+    }
+
+    /// The sources of a batch; while learning, nothing but zeros in the place of some.
+    fn source(
+        &self,
+        batch: &Batch,
+        key: Key,
+        learning: bool,
+        device: &Device,
+    ) -> Result<Tensor<4>, ModelError> {
+        let sources = drawn(self.latents.as_ref(), (batch, SOURCE), device)?;
+        if !learning {
+            return Ok(sources);
+        }
+        let FlowObjectiveConfig { caption_dropout, source_dropout, .. } = self.objective;
+        let kept = |sample: usize| {
+            // The number that leaves captions out.
+            let number = uniform(&mut key.stream(Purpose::Caption, sample));
+            f32::from(!source_left_out(number, caption_dropout, source_dropout))
+        };
+        let kept: Vec<f32> = (0..batch.len()).map(kept).collect();
+        Ok(sources * Tensor::<1>::from_floats(kept.as_slice(), device).reshape([batch.len(), 1, 1, 1]))
     }
 
     /// The loss to minimise, and its parts by name.
@@ -201,5 +249,21 @@ impl<N: VelocityField> Objective for FlowObjective<N> {
     fn package(&self, which: Which) -> Package {
         let weights = self.learner.weights(which);
         package(weights, &self.config, self.latents.as_ref(), &self.reader, self.picture_shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captions_sources_and_both_are_left_out_as_often() {
+        let of = |number: u16| (f32::from(number) + 0.5) / 1000.0;
+        let count = |left_out: fn(bool, bool) -> bool| {
+            let said = |number: &u16| left_out(of(*number) < 0.1, source_left_out(of(*number), 0.1, 0.1));
+            (0..1000).filter(said).count()
+        };
+        let found = [count(|caption, source| caption && !source), count(|caption, source| caption && source)];
+        assert_eq!((found, count(|caption, source| source && !caption)), ([50, 50], 50));
     }
 }

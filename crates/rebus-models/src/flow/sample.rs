@@ -10,15 +10,15 @@ use rebus_data::{
 };
 use rebus_nn::{Init, named::NamedTensors};
 
-use super::{FlowConfig, Moment, VelocityField, distill::STEPS};
+use super::{FlowConfig, Moment, VelocityField, distill::STEPS, objective::beside};
 use crate::{
     Condition, Conditioner, Denoise, Generate, Likelihood, Model, ModelError, ModelFolder, ModelInfo,
-    Observer, Package,
+    Observer, Package, Translate, TranslateOptions, TranslateRequest,
     autoencoder::{Autoencoder, Latents},
-    capability::{Parameterization, likelihood::STEP, reconstruct},
+    capability::{Parameterization, likelihood::STEP, reconstruct, translate},
     modality,
     reader::{Reader, Reading},
-    sampling::{self, Divergence, log_density},
+    sampling::{self, Divergence, SOURCE, log_density},
 };
 
 /// Steps of Heun's method from a picture to noise, where it is asked how likely the picture is.
@@ -103,7 +103,11 @@ impl<N: VelocityField> FlowModel<N> {
         if found != wanted {
             return Err(ModelError::told_otherwise(found, wanted));
         }
-        Ok(self.network.forward(x_t, moment, text))
+        let source = match self.config.from_source {
+            true => Some(condition.spatial.get(SOURCE).cloned().unwrap_or_else(|| x_t.zeros_like())),
+            false => None,
+        };
+        Ok(self.network.forward(beside(x_t, source), moment, text))
     }
 }
 
@@ -116,17 +120,42 @@ impl<N: VelocityField> Model for FlowModel<N> {
         Some(&self.reading)
     }
 
+    /// One that has learned to make pictures of others makes none of nothing.
     fn generate(&self) -> Option<&dyn Generate> {
-        Some(self)
+        (!self.config.from_source).then_some(self)
     }
 
     fn denoise(&self) -> Option<&dyn Denoise> {
-        Some(self)
+        (!self.config.from_source).then_some(self)
+    }
+
+    fn translate(&self) -> Option<&dyn Translate> {
+        self.config.from_source.then_some(self)
     }
 
     /// Of latents it knows only their own density, and of a mean velocity there is none.
     fn likelihood(&self) -> Option<&dyn Likelihood> {
-        (self.autoencoder.is_none() && !self.config.mean_velocity).then_some(self)
+        let of_pixels = self.autoencoder.is_none() && !self.config.mean_velocity;
+        (of_pixels && !self.config.from_source).then_some(self)
+    }
+}
+
+impl<N: VelocityField> Translate for FlowModel<N> {
+    fn translate(
+        &self,
+        request: &TranslateRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Pictures, ModelError> {
+        translate::check_sources(&request.sources, self.info.picture_shape[0], self.multiple())?;
+        sampling::redraw(self, request, observer)
+    }
+
+    fn multiple(&self) -> usize {
+        self.config.side_multiple()
+    }
+
+    fn options(&self) -> TranslateOptions {
+        TranslateOptions { backwards: false, prompt: true, guidance: true, steps: true }
     }
 }
 

@@ -69,7 +69,8 @@ impl VelocityField for FlowTransformer {
     fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self {
         let FlowConfig { patch, condition_width, .. } = *config;
         let TransformerConfig { width, blocks, head_width } = config.transformer.clone().unwrap_or_default();
-        let pixels = channels * patch * patch;
+        let [shown, pixels] =
+            [config.shown_channels(channels), channels].map(|channels| channels * patch * patch);
         let block = |is_last: bool, init: &mut Init| Block {
             patches: Before::new(width, head_width, condition_width, true, init),
             words: Before::new(width, head_width, condition_width, !is_last, init),
@@ -81,7 +82,7 @@ impl VelocityField for FlowTransformer {
             time: TimeEmbedding::new(32, condition_width, init),
             length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
             pooled: Linear::new(config.told_width(), condition_width, init),
-            patches: Linear::new(pixels, width, init),
+            patches: Linear::new(shown, width, init),
             words: Linear::new(config.told_width(), width, init),
             blocks: (1..=blocks).map(|number| block(number == blocks, init)).collect(),
             modulation: Linear::zeroed(condition_width, 2 * width, init),
@@ -98,8 +99,8 @@ impl VelocityField for FlowTransformer {
     fn forward(&self, x_t: Tensor<4>, moment: Moment, text: &Embedding) -> Tensor<4> {
         let condition = modulation((&self.time, self.length.as_ref()), &self.pooled, moment, text); // [b, cond]
         let x = resample::pixel_unshuffle(x_t, self.patch); // [b, c * p², h/p, w/p]
-        let [batch, pixels, rows, columns] = x.dims();
-        let x = x.reshape([batch, pixels, rows * columns]).swap_dims(1, 2); // [b, places, c * p²]
+        let [batch, shown, rows, columns] = x.dims();
+        let x = x.reshape([batch, shown, rows * columns]).swap_dims(1, 2); // [b, places, c * p²]
         let mut x = self.patches.forward(x); // [b, places, width]
         let mut words = self.words.forward(text.sequence.clone()); // [b, words, width]
 
@@ -112,6 +113,7 @@ impl VelocityField for FlowTransformer {
 
         let [shift, scale] = parts(self.modulation.forward(condition)); // [b, width]
         let x = self.output.forward(kernels::modulated_layer_norm(x, scale + 1.0, shift)); // [b, places, c * p²]
+        let pixels = x.dims()[2];
         resample::pixel_shuffle(x.swap_dims(1, 2).reshape([batch, pixels, rows, columns]), self.patch)
     }
 }

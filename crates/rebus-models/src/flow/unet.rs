@@ -40,7 +40,8 @@ impl VelocityField for FlowUNet {
     fn new(config: &FlowConfig, channels: usize, init: &mut Init) -> Self {
         let FlowConfig { patch, groups, condition_width, .. } = *config;
         let widths = &config.widths;
-        let pixels = channels * patch * patch;
+        let [shown, pixels] =
+            [config.shown_channels(channels), channels].map(|channels| channels * patch * patch);
         let stage = |level: usize, change: Option<usize>, init: &mut Init| Stage {
             change: change.map(|from| Conv2d::new([from, widths[level]], 1, init)),
             blocks: (0..config.blocks)
@@ -56,7 +57,7 @@ impl VelocityField for FlowUNet {
             time: TimeEmbedding::new(32, condition_width, init),
             length: config.mean_velocity.then(|| TimeEmbedding::zeroed(32, condition_width, init)),
             pooled: Linear::new(config.told_width(), condition_width, init),
-            input: Conv2d::new([pixels, widths[0]], 3, init),
+            input: Conv2d::new([shown, widths[0]], 3, init),
             down: (0..widths.len())
                 .map(|level| stage(level, level.checked_sub(1).map(|above| widths[above]), init))
                 .collect(),

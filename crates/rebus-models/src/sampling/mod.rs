@@ -6,6 +6,7 @@ mod guidance;
 mod inversion;
 mod likelihood;
 mod noise;
+mod redraw;
 mod sampler;
 mod start;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};
 pub use likelihood::{Divergence, log_density};
 pub use noise::SavedNoise;
+pub use redraw::{SOURCE, redraw};
 pub use sampler::{Sampler, Velocity, Walk};
 pub use start::Start;
 

@@ -164,6 +164,75 @@ fn two_groups_teach_a_model_that_goes_both_ways() {
 }
 
 #[test]
+fn pairs_of_captions_teach_a_flow_that_follows_instructions() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    std::fs::create_dir(place.join("data")).unwrap();
+    let mut captions = String::new();
+    for number in 0..40u8 {
+        for (name, red) in [("red", 200), ("blue", 20)] {
+            let picture = RgbImage::from_fn(8, 8, |x, y| Rgb([red, number * 5, (x * y) as u8 + (220 - red)]));
+            picture.save(place.join("data").join(format!("{name}{number}.png"))).unwrap();
+            captions +=
+                &format!("{{\"file_name\":\"{name}{number}.png\",\"text\":\"{name} square {number}\"}}\n");
+        }
+    }
+    std::fs::write(place.join("data/metadata.jsonl"), captions).unwrap();
+    let mut args = vec!["train", "emoji-flow", "--data", "data", "--run", "run"];
+    for key in [
+        "data.source={words=[{from=\"red\",to=\"blue\",say=\"cooler\"},{from=\"blue\",to=\"red\",say=\"warmer\"}]}",
+        "data.captions={}",
+        "data.sampling=[]",
+        "data.image_size=8",
+        "data.validation_fraction=0.2",
+        "model.widths=[16]",
+        "model.blocks=1",
+        "objective.source_dropout=0.2",
+        "train.batch_size=4",
+        "train.steps=4",
+        "train.validate_every=2",
+        "train.sample_every=4",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(place, &args);
+    assert!(place.join("run/samples/000004.png").exists());
+    std::fs::rename(place.join("run/model"), place.join("model")).unwrap();
+
+    let of = |how: &[&str], to: &str| {
+        let args =
+            ["translate", "data/red3.png", "--model", "model", "--seed", "5", "--steps", "3", "-o", to];
+        done(place, &[&args, how].concat());
+        std::fs::read(place.join(to)).unwrap()
+    };
+    let cooler = of(&["--prompt", "cooler"], "cooler.png");
+    assert!(cooler != of(&["--prompt", "warmer"], "warmer.png"));
+    assert!(cooler != of(&["--prompt", "cooler", "--image-guidance-scale", "3"], "nearer.png"));
+    assert_eq!(image::open(place.join("cooler.png")).unwrap().dimensions(), (8, 8));
+    let shown = done(place, &["show", "cooler.png"]);
+    assert!(shown.lines().last().unwrap().contains("--prompt cooler"), "{shown}");
+    std::fs::copy(place.join("data/red3.png"), place.join("red3.png")).unwrap();
+    let command = shown.lines().last().unwrap().strip_prefix("rebus ").unwrap();
+    done(place, &command.split(' ').chain(["-o", "again.png"]).collect::<Vec<_>>());
+    assert!(std::fs::read(place.join("again.png")).unwrap() == cooler, "{command}");
+
+    let report = done(place, &["eval", "model", "--data", "data", "--steps", "2", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert!(report["pairs"].as_u64().unwrap() > 5, "{report}");
+    for (args, words) in [
+        (&["generate", "sun", "--model", "model"][..], "cannot generate"),
+        (
+            &["translate", "data/red3.png", "--model", "model", "--image-guidance-scale", "-1"],
+            "image_guidance_scale = -1",
+        ),
+        (&["translate", "data/red3.png", "--model", "model", "--steps", "0"], "num_inference_steps = 0"),
+    ] {
+        let (code, said) = failed(place, args);
+        assert!(code == 2 && said.contains(words), "{args:?}: {code} {said}");
+    }
+}
+
+#[test]
 fn a_family_that_learns_from_pairs_asks_for_them() {
     let folder = tempfile::tempdir().unwrap();
     let emoji = emoji();

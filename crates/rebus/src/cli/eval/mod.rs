@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// How closely to follow the caption.
     #[arg(long)]
     guidance_scale: Option<f32>,
+    /// Of a model that translates: how closely to follow the source.
+    #[arg(long)]
+    image_guidance_scale: Option<f32>,
     /// How many steps to take.
     #[arg(long)]
     steps: Option<usize>,

@@ -20,9 +20,11 @@ pub(super) fn translated(
     collection: Arc<dyn Collection>,
     config: DataConfig,
 ) -> Result<(), Failure> {
+    let options = model.translate().map(|translate| translate.options()).unwrap_or_default();
     for (option, given) in [
-        ("--steps", args.steps.is_some()),
-        ("--guidance-scale", args.guidance_scale.is_some()),
+        ("--steps", args.steps.is_some() && !options.steps),
+        ("--guidance-scale", args.guidance_scale.is_some() && !options.guidance),
+        ("--image-guidance-scale", args.image_guidance_scale.is_some() && !options.guidance),
         ("--extractor", args.extractor.is_some()),
         ("--output", args.output.is_some()),
         ("--classifier", args.classifier.is_some()),
@@ -39,6 +41,9 @@ pub(super) fn translated(
     let mut settings = Translation::new(config);
     settings.samples = args.samples.unwrap_or(settings.samples);
     settings.seed = args.seed;
+    settings.num_inference_steps = args.steps;
+    settings.guidance_scale = args.guidance_scale;
+    settings.image_guidance_scale = args.image_guidance_scale;
     let eye = eye(args.perceptual.as_deref())?;
     let mut shown = vec![];
     let report = translation(
