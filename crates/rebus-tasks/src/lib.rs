@@ -17,7 +17,7 @@ pub mod output;
 pub mod reconstruct;
 pub mod translate;
 
-pub use compose::{Composer, Scene, compose};
+pub use compose::{Composer, Kept, Scene, compose};
 pub use edit::{Adjustment, Change, EditTask, InvertTask, Inverted, Place, Region, adjust, edit, invert};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};

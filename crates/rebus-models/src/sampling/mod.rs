@@ -2,6 +2,7 @@
 
 mod chunks;
 mod flow_edit;
+mod fused;
 mod guidance;
 mod inversion;
 mod likelihood;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks, of_each};
 pub use flow_edit::{FlowEdit, Words, flow_edit};
+pub use fused::{Fused, FusedRegion, fused};
 pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};
 pub use inversion::{Inversion, invert};

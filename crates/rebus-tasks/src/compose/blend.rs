@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiny_skia::{BlendMode, ColorU8, Pixmap, PremultipliedColorU8};
 
-/// The ways of the W3C's Compositing and Blending Level 1, and two without a seam; colours are those of sRGB as they are.
+/// The ways of the W3C's Compositing and Blending Level 1, and three that leave no seam; colours are those of sRGB as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blend {
@@ -45,6 +45,8 @@ pub enum Blend {
     Poisson,
     /// The same with the stronger of both gradients at each place: what is below shows through what is even in the layer.
     PoissonMixed,
+    /// Over what is below, and then its edge drawn anew by a model, with what is on both sides of it.
+    Harmonize,
 }
 
 impl Blend {
@@ -60,7 +62,7 @@ impl Blend {
     /// The way of the library, for what goes channel by channel.
     pub(super) fn of_each_channel(self) -> Option<BlendMode> {
         Some(match self {
-            Self::Alpha => BlendMode::SourceOver,
+            Self::Alpha | Self::Harmonize => BlendMode::SourceOver,
             Self::Multiply => BlendMode::Multiply,
             Self::Screen => BlendMode::Screen,
             Self::Overlay => BlendMode::Overlay,

@@ -2,12 +2,18 @@
 
 mod blend;
 mod cut;
+mod drawn;
+mod harmonize;
 mod poisson;
 mod scene;
 mod seam;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use image::{DynamicImage, GenericImageView, RgbaImage};
 use rebus_data::{
@@ -21,10 +27,10 @@ use toml::Spanned;
 
 pub use blend::Blend;
 use scene::Shows;
-pub use scene::{Align, Layer, Scene};
+pub use scene::{Align, Layer, Region as SceneRegion, Scene};
 use words::{NoWords, written};
 
-use crate::{GenerateTask, TaskError, generate};
+use crate::TaskError;
 
 /// How far a channel of a drawn layer's background may be from white.
 const NEAR_WHITE: u8 = 24;
@@ -32,10 +38,33 @@ const NEAR_WHITE: u8 = 24;
 /// What a scene is made with.
 #[derive(Default)]
 pub struct Composer<'a> {
-    /// Draws the layers with a prompt.
+    /// Draws the layers with a prompt, and the edges of those that are to fit what is below.
     pub model: Option<&'a dyn Model>,
     /// A font for words that name none.
     pub font: Option<&'a [u8]>,
+    /// Drawings that are not made again, where the same scene is composed over and over.
+    pub kept: Option<&'a Kept>,
+}
+
+/// Drawings by all that they are drawn from.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<HashMap<String, DynamicImage>>);
+
+impl Kept {
+    /// What is kept under this name, or else what is drawn now.
+    fn or_drawn(
+        &self,
+        name: String,
+        draw: impl FnOnce() -> Result<DynamicImage, TaskError>,
+    ) -> Result<DynamicImage, TaskError> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(picture) = known().get(&name) {
+            return Ok(picture.clone());
+        }
+        let picture = draw()?;
+        known().insert(name, picture.clone());
+        Ok(picture)
+    }
 }
 
 /// Makes the picture of a scene.
@@ -55,8 +84,21 @@ pub fn compose(
     for (number, layer) in (0..).zip(&scene.layers) {
         let (at, layer) = (layer.span().start, layer.get_ref());
         let picture = shown(scene, layer, (at, number), composer, observer)?;
-        place(&mut canvas, &picture, layer)
-            .ok_or_else(|| scene.wrong(at, "the layer does not fit into memory"))?;
+        let full = || scene.wrong(at, "the layer does not fit into memory");
+        place(&mut canvas, &picture, layer).ok_or_else(full)?;
+        if layer.blend == Blend::Harmonize {
+            let pixmap = scaled(&picture, layer).ok_or_else(full)?;
+            let layer_alone = straight(&alone(&canvas, &pixmap, layer, 1.0).ok_or_else(full)?);
+            let whole = harmonize::edge(
+                scene,
+                layer,
+                (at, number),
+                (straight(&canvas), &layer_alone),
+                composer,
+                observer,
+            )?;
+            canvas = premultiplied(&whole).ok_or_else(full)?;
+        }
     }
     Ok(DynamicImage::ImageRgba8(straight(&canvas)))
 }
@@ -71,10 +113,14 @@ fn shown(
 ) -> Result<RgbaImage, TaskError> {
     let mut picture = match layer.shows() {
         Shows::File(file) => read(scene, file)?.into_rgba8(),
-        Shows::Prompt(prompt) => drawn(scene, layer, (at, number), prompt, composer, observer)?.into_rgba8(),
+        Shows::Prompt(prompt) => {
+            drawn::drawn(scene, layer, (at, number), prompt, composer, observer)?.into_rgba8()
+        }
         Shows::Text(text) => in_words(scene, layer, at, text, composer)?,
     };
-    let usual = layer.prompt.is_some().then_some(([255; 3], NEAR_WHITE));
+    // What is drawn to fill a place is all of it meant.
+    let is_thing = layer.prompt.is_some() && !layer.is_fused();
+    let usual = is_thing.then_some(([255; 3], NEAR_WHITE));
     let cut = match &layer.cut {
         None => usual,
         Some(said) if said.get_ref() == "none" => None,
@@ -96,34 +142,6 @@ fn shown(
         }
     }
     Ok(picture)
-}
-
-fn drawn(
-    scene: &Scene,
-    layer: &Layer,
-    (at, number): (usize, u64),
-    prompt: &str,
-    composer: &Composer<'_>,
-    observer: &mut dyn Observer,
-) -> Result<DynamicImage, TaskError> {
-    let model = composer
-        .model
-        .ok_or_else(|| scene.wrong(at, "there is no model to draw the prompt of this layer"))?;
-    let task = GenerateTask {
-        prompts: vec![prompt.to_string()],
-        count: 1,
-        seed: layer.seed.unwrap_or(scene.seed.wrapping_add(number)),
-        negative_prompt: layer.negative_prompt.clone(),
-        guidance_scale: layer.guidance_scale,
-        num_inference_steps: layer.num_inference_steps,
-        ..GenerateTask::default()
-    };
-    let mut picture = None;
-    generate(model, &task, observer, |drawing| {
-        picture = Some(drawing.picture.clone());
-        Ok(())
-    })?;
-    picture.ok_or_else(|| scene.wrong(at, "nothing was drawn"))
 }
 
 fn in_words(
@@ -157,37 +175,13 @@ fn in_words(
 
 /// Puts a picture onto the canvas; nothing where there is no memory for it.
 fn place(canvas: &mut Pixmap, picture: &RgbaImage, layer: &Layer) -> Option<()> {
-    let side = |length: u32| ((f64::from(length) * layer.scale).round().max(1.0)) as u32;
-    let size = Size { width: side(picture.width()), height: side(picture.height()) };
-    if u64::from(size.width) * u64::from(size.height) > DataConfig::default().max_pixels {
-        return None;
-    }
-    let scaled = match layer.scale == 1.0 {
-        true => picture.clone(),
-        false => fit::stretch(&DynamicImage::ImageRgba8(picture.clone()), size).ok()?.into_rgba8(),
-    };
-    let pixmap = premultiplied(&scaled)?;
-    let paint = PixmapPaint {
-        opacity: layer.opacity as f32,
-        blend_mode: layer.blend.of_each_channel().unwrap_or(BlendMode::SourceOver),
-        // Whole pixels at whole places stay what they are.
-        quality: if layer.rotation == 0.0 && layer.position.iter().all(|place| place.fract() == 0.0) {
-            FilterQuality::Nearest
-        } else {
-            FilterQuality::Bicubic
-        },
-    };
-    let [x, y] = layer.position.map(|place| place as f32);
-    let (middle_x, middle_y) = (x + size.width as f32 / 2.0, y + size.height as f32 / 2.0);
-    let turned = Transform::from_rotate_at(layer.rotation as f32, middle_x, middle_y).pre_translate(x, y);
-    if layer.blend.of_each_channel().is_some() {
-        canvas.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
+    let pixmap = scaled(picture, layer)?;
+    if let Some(mode) = layer.blend.of_each_channel() {
+        lay(canvas, &pixmap, layer, (mode, layer.opacity));
         return Some(());
     }
-    let mut alone = Pixmap::new(canvas.width(), canvas.height())?;
     let seamless = matches!(layer.blend, Blend::Poisson | Blend::PoissonMixed);
-    let paint = PixmapPaint { opacity: if seamless { 1.0 } else { paint.opacity }, ..paint };
-    alone.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
+    let alone = alone(canvas, &pixmap, layer, if seamless { 1.0 } else { layer.opacity })?;
     if seamless {
         let mut colors = straight(canvas);
         seam::cloned(&mut colors, &straight(&alone), layer.blend == Blend::PoissonMixed, layer.opacity);
@@ -196,6 +190,64 @@ fn place(canvas: &mut Pixmap, picture: &RgbaImage, layer: &Layer) -> Option<()> 
         layer.blend.draw(canvas, &alone);
     }
     Some(())
+}
+
+/// A layer's picture at its size in the scene.
+fn scaled(picture: &RgbaImage, layer: &Layer) -> Option<Pixmap> {
+    let side = |length: u32| ((f64::from(length) * layer.scale).round().max(1.0)) as u32;
+    let size = Size { width: side(picture.width()), height: side(picture.height()) };
+    if u64::from(size.width) * u64::from(size.height) > DataConfig::default().max_pixels {
+        return None;
+    }
+    match layer.scale == 1.0 {
+        true => premultiplied(picture),
+        false => {
+            premultiplied(&fit::stretch(&DynamicImage::ImageRgba8(picture.clone()), size).ok()?.into_rgba8())
+        }
+    }
+}
+
+/// A layer where it lies on the canvas, and nothing else.
+fn alone(canvas: &Pixmap, pixmap: &Pixmap, layer: &Layer, opacity: f64) -> Option<Pixmap> {
+    let mut alone = Pixmap::new(canvas.width(), canvas.height())?;
+    lay(&mut alone, pixmap, layer, (BlendMode::SourceOver, opacity));
+    Some(alone)
+}
+
+/// Draws a layer that has its size where it lies, over and over where it is a tile.
+fn lay(canvas: &mut Pixmap, pixmap: &Pixmap, layer: &Layer, (blend_mode, opacity): (BlendMode, f64)) {
+    let whole = |place: f64| place.fract() == 0.0;
+    let paint = PixmapPaint {
+        opacity: opacity as f32,
+        blend_mode,
+        // Whole pixels at whole places stay what they are.
+        quality: match layer.rotation == 0.0 && layer.position.into_iter().all(whole) {
+            true => FilterQuality::Nearest,
+            false => FilterQuality::Bicubic,
+        },
+    };
+    let [x, y] = layer.position;
+    let (across, down) = (canvas.width(), canvas.height());
+    let mut draw = |x: f64, y: f64| {
+        let (x, y) = (x as f32, y as f32);
+        let (middle_x, middle_y) = (x + pixmap.width() as f32 / 2.0, y + pixmap.height() as f32 / 2.0);
+        let turned = Transform::from_rotate_at(layer.rotation as f32, middle_x, middle_y).pre_translate(x, y);
+        canvas.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
+    };
+    if !layer.tile {
+        return draw(x, y);
+    }
+    let along = |start: f64, length: u32, side: u32| {
+        let length = f64::from(length);
+        let first = start.rem_euclid(length) - length;
+        (0..)
+            .map(move |number: u32| first + f64::from(number) * length)
+            .take_while(move |at| *at < f64::from(side))
+    };
+    let (width, height) = (pixmap.width(), pixmap.height());
+    for y in along(y, height, down) {
+        along(x, width, across).for_each(|x| draw(x, y));
+    }
 }
 
 fn premultiplied(picture: &RgbaImage) -> Option<Pixmap> {

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::blend::Blend;
 use crate::TaskError;
+use rebus_models::ModelError;
 
 /// A scene.
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +71,20 @@ pub struct Layer {
     pub guidance_scale: Option<f32>,
     /// How many steps a drawn layer takes.
     pub num_inference_steps: Option<usize>,
+    /// Pixels of a drawn layer that is to have another size than the model's, before it is scaled.
+    pub width: Option<u32>,
+    /// The same.
+    pub height: Option<u32>,
+    /// Parts of a drawn layer with prompts of their own, drawn together.
+    #[serde(default, rename = "region")]
+    pub regions: Vec<Spanned<Region>>,
+    /// The layer goes on over all of the scene, over and over; a drawn one so that no seam is to be seen.
+    #[serde(default)]
+    pub tile: bool,
+    /// How much is drawn anew along the edge of a layer with `blend = "harmonize"`: 0.4 by default.
+    pub strength: Option<f64>,
+    /// How many pixels of the scene are, on either side of that edge; a sixteenth of the layer's shorter side by default.
+    pub seam: Option<u8>,
     /// A font's file; the one that ships where none is named.
     pub font: Option<Spanned<PathBuf>>,
     /// The height of words in pixels, from line to line a fifth more.
@@ -80,6 +95,19 @@ pub struct Layer {
     pub max_width: Option<f32>,
     /// To which side lines of words keep.
     pub align: Option<Align>,
+}
+
+/// A part of a drawn layer, in pixels of the layer before it is scaled.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// What a model is to draw there.
+    pub prompt: String,
+    /// `[x, y, width, height]`.
+    #[serde(rename = "box")]
+    pub rectangle: Option<[u32; 4]>,
+    /// A picture as large as what is drawn: white is in, black is not.
+    pub mask: Option<Spanned<PathBuf>>,
 }
 
 /// A side, or the middle.
@@ -183,16 +211,63 @@ impl Scene {
             || layer.seed.is_some()
             || layer.guidance_scale.is_some()
             || layer.num_inference_steps.is_some();
-        if of_drawn && layer.prompt.is_none() {
+        let harmonizes = layer.blend == Blend::Harmonize;
+        if of_drawn && layer.prompt.is_none() && !harmonizes {
             let names = "`negative_prompt`, `seed`, `guidance_scale` and `num_inference_steps`";
             return wrong(&format!("{names} are of layers with `prompt`"));
         }
+        let of_fused = layer.width.is_some() || layer.height.is_some() || !layer.regions.is_empty();
+        if of_fused && layer.prompt.is_none() {
+            return wrong("`width`, `height` and `region` are of layers with `prompt`");
+        }
+        if ![layer.width, layer.height].into_iter().flatten().all(|side| (1..=LONGEST).contains(&side)) {
+            return wrong(&format!("`width` and `height` must be from 1 to {LONGEST}"));
+        }
+        if layer.tile
+            && (layer.rotation != 0.0 || matches!(layer.blend, Blend::Poisson | Blend::PoissonMixed))
+        {
+            return wrong(
+                "a layer with `tile` is neither turned nor put in without a seam: leave `rotation` and `blend` out",
+            );
+        }
+        if (layer.strength.is_some() || layer.seam.is_some()) && !harmonizes {
+            return wrong("`strength` and `seam` are of layers with `blend = \"harmonize\"`");
+        }
+        for region in &layer.regions {
+            let (at, region) = (region.span().start, region.get_ref());
+            if region.rectangle.is_some() == region.mask.is_some() {
+                return Err(self.wrong(at, "a region has either `box = [x, y, width, height]` or `mask`"));
+            }
+        }
         Ok(())
+    }
+
+    /// The seed of a drawn layer, which has this number.
+    pub(super) fn seed_of(&self, layer: &Layer, number: u64) -> u64 {
+        layer.seed.unwrap_or(self.seed.wrapping_add(number))
+    }
+
+    /// What went wrong while a layer was drawn, with its line; that somebody stopped it stays what it is.
+    pub(super) fn at(&self, at: usize, error: TaskError) -> TaskError {
+        match error {
+            TaskError::Model(ModelError::Interrupted) => error,
+            error => self.wrong(at, error.to_string()),
+        }
     }
 
     /// A path of the scene, from its folder on.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.file.parent().map_or_else(|| path.to_path_buf(), |folder| folder.join(path))
+    }
+
+    /// The files that it is made of, its own not among them.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let of_layer = |layer: &Layer| {
+            let regions = layer.regions.iter().map(|region| region.get_ref().mask.clone());
+            let own = [layer.file.clone(), layer.mask.clone(), layer.font.clone()].into_iter().chain(regions);
+            own.flatten().map(|file| self.path(file.get_ref())).collect::<Vec<_>>()
+        };
+        self.layers.iter().flat_map(|layer| of_layer(layer.get_ref())).collect()
     }
 
     /// An error at a place in the scene's text.
@@ -202,6 +277,24 @@ impl Scene {
 }
 
 impl Layer {
+    /// Whether it takes a model to make it.
+    pub fn needs_model(&self) -> bool {
+        self.prompt.is_some() || self.blend == Blend::Harmonize
+    }
+
+    /// Whether it is drawn for a place rather than as a thing: of a size of its own, of several prompts, or without an edge.
+    pub(super) fn is_fused(&self) -> bool {
+        self.width.is_some() || self.height.is_some() || !self.regions.is_empty() || self.tile
+    }
+
+    /// All that a drawing depends on but where its regions are.
+    pub(super) fn drawn_by(&self, seed: u64) -> impl std::fmt::Debug {
+        let prompts = self.regions.iter().map(|region| region.get_ref().prompt.clone()).collect::<Vec<_>>();
+        let (prompt, negative, size) =
+            (self.prompt.clone(), self.negative_prompt.clone(), [self.width, self.height]);
+        (seed, prompt, prompts, negative, size, self.tile, self.guidance_scale, self.num_inference_steps)
+    }
+
     pub(super) fn shows(&self) -> Shows<'_> {
         match (&self.file, &self.prompt, &self.text) {
             (Some(file), ..) => Shows::File(file),

@@ -26,6 +26,7 @@ pub use adjust::Adjustment;
 pub use invert::{InvertTask, Inverted, invert};
 use paste::{Part, paste};
 use region::Marked;
+pub(crate) use region::fits;
 pub use region::{Place, Region};
 
 /// Variations that are drawn at once; more only takes memory.

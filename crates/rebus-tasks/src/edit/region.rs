@@ -137,7 +137,7 @@ fn told(mask: &DynamicImage) -> GrayImage {
 }
 
 /// Whether a rectangle has a pixel and lies inside a picture.
-pub(super) fn fits([x, y, across, down]: [u32; 4], [width, height]: [u32; 2]) -> bool {
+pub(crate) fn fits([x, y, across, down]: [u32; 4], [width, height]: [u32; 2]) -> bool {
     let along = |start: u32, length: u32, side: u32| {
         length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
     };

@@ -6,7 +6,7 @@ use clap::{ArgAction, ArgMatches, Command, parser::ValueSource};
 use rebus_tasks::Made;
 
 /// Where pictures go and how much is said: no part of what a picture is.
-const LEFT_OUT: [&str; 6] = ["output", "sheet", "json", "quiet", "no_metadata", "prompts_file"];
+const LEFT_OUT: [&str; 7] = ["output", "sheet", "json", "quiet", "no_metadata", "prompts_file", "watch"];
 
 /// One argument that a person gave.
 #[derive(Debug)]

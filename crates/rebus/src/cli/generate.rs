@@ -126,7 +126,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             made: &made,
             said: "",
         };
-        written.picture(finished, serde_json::json!({ "prompt": drawing.prompt, "seed": drawing.seed }))
+        written.picture(finished, serde_json::json!({ "prompt": drawing.prompt, "seed": drawing.seed }))?;
+        Ok(())
     })?;
     for warning in &generated.warnings {
         tracing::warn!("{warning}");

@@ -28,6 +28,7 @@ mod say;
 mod show;
 mod train;
 mod translate;
+mod watch;
 mod writing;
 
 use std::io::IsTerminal as _;

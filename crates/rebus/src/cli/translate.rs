@@ -190,5 +190,6 @@ fn write(
     written.on_sheet(source);
     let finished =
         Finished { picture: &picture, name: PictureName::Kept(&found.below), made: &made, said: "" };
-    Ok(written.picture(finished, serde_json::json!({ "picture": found.path, "seed": seed }))?)
+    written.picture(finished, serde_json::json!({ "picture": found.path, "seed": seed }))?;
+    Ok(())
 }

@@ -54,14 +54,14 @@ pub(crate) struct Finished<'a> {
 }
 
 impl Written<'_> {
-    /// Writes a picture. `line` is what JSON says of it besides its file.
-    pub(crate) fn picture(&mut self, finished: Finished<'_>, line: impl Serialize) -> Result<(), TaskError> {
+    /// Writes a picture, and says where. `line` is what JSON says of it besides its file.
+    pub(crate) fn picture(
+        &mut self,
+        finished: Finished<'_>,
+        line: impl Serialize,
+    ) -> Result<PathBuf, TaskError> {
         let Finished { picture, name, made, said } = finished;
-        let texts = match self.options.no_metadata {
-            true => vec![],
-            false => made.chunks([picture.width(), picture.height()])?,
-        };
-        let file = self.output.write(picture, name, &texts)?;
+        let file = self.output.write(picture, name, &self.texts(picture, made)?)?;
         if !self.options.json {
             let gap = if said.is_empty() { "" } else { "   " };
             out!("{}{gap}{said}", file.display());
@@ -70,7 +70,24 @@ impl Written<'_> {
         line["file"] = serde_json::json!(file);
         self.lines.push(line);
         self.on_sheet(picture.clone());
+        Ok(file)
+    }
+
+    /// Writes a picture in the place of one that was written here before.
+    pub(crate) fn replace(&self, file: &Path, picture: &DynamicImage, made: &Made) -> Result<(), TaskError> {
+        write_png(file, picture, &self.texts(picture, made)?)?;
+        if !self.options.json {
+            out!("{}", file.display());
+        }
         Ok(())
+    }
+
+    /// What a picture's file says of it.
+    fn texts(&self, picture: &DynamicImage, made: &Made) -> Result<Vec<(String, String)>, TaskError> {
+        Ok(match self.options.no_metadata {
+            true => vec![],
+            false => made.chunks([picture.width(), picture.height()])?,
+        })
     }
 
     /// Another picture for the sheet alone.
