@@ -18,7 +18,9 @@ pub mod reconstruct;
 pub mod translate;
 
 pub use compose::{Composer, Kept, Scene, compose};
-pub use edit::{Adjustment, Change, EditTask, InvertTask, Inverted, Place, Region, adjust, edit, invert};
+pub use edit::{
+    Adjustment, Change, EditTask, InvertTask, Inverted, Place, Point, Region, Warp, adjust, edit, invert,
+};
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};
 pub use interpolate::{Ends, InterpolateTask, interpolate};

@@ -4,7 +4,7 @@ use image::DynamicImage;
 use palette::{IntoColor, Oklab, Oklch, ShiftHue, Srgb};
 use rebus_data::fit::{self, Size};
 
-use super::{pixels, region::fits};
+use super::{pixels, region::fits, warp::Warp};
 use crate::TaskError;
 
 /// One change.
@@ -34,6 +34,8 @@ pub enum Adjustment {
     Resize([u32; 2]),
     /// The colours of another picture: its mean and spread along each axis of Oklab (Reinhard et al. 2001, equation 11).
     Recolor(Box<DynamicImage>),
+    /// Another shape.
+    Warp(Warp),
 }
 
 impl Adjustment {
@@ -41,7 +43,12 @@ impl Adjustment {
     pub(super) fn keeps_places(&self) -> bool {
         !matches!(
             self,
-            Self::Rotate(_) | Self::FlipHorizontal | Self::FlipVertical | Self::Crop(_) | Self::Resize(_)
+            Self::Rotate(_)
+                | Self::FlipHorizontal
+                | Self::FlipVertical
+                | Self::Crop(_)
+                | Self::Resize(_)
+                | Self::Warp(_)
         )
     }
 
@@ -105,6 +112,7 @@ impl Adjustment {
                 }
                 picture = fit::stretch(&picture, Size { height, width })?;
             }
+            Self::Warp(ref warp) => picture = warp.of(picture)?,
             Self::Recolor(ref like) => {
                 let (from, to) = (Spread::of(&picture), Spread::of(like));
                 colors(&mut picture, |color| {

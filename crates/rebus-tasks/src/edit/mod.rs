@@ -5,6 +5,7 @@ mod invert;
 mod paste;
 mod pixels;
 mod region;
+mod warp;
 
 use image::{DynamicImage, GrayImage};
 use rebus_data::{
@@ -28,6 +29,7 @@ use paste::{Part, paste};
 use region::Marked;
 pub(crate) use region::fits;
 pub use region::{Place, Region};
+pub use warp::{Point, Warp};
 
 /// Variations that are drawn at once; more only takes memory.
 const AT_ONCE: usize = 16;

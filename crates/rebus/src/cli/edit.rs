@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use image::DynamicImage;
 use rebus_eval::similarity;
 use rebus_models::sampling::Sampler;
-use rebus_tasks::{Adjustment, Change, EditTask, InvertTask, Made, PictureName, Place, Region, adjust, edit};
+use rebus_tasks::{
+    Adjustment, Change, EditTask, InvertTask, Made, PictureName, Place, Point, Region, Warp, adjust, edit,
+};
 
 use super::{
     again,
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
-    #[arg(long, required_unless_present_any = ["to", "adjust", "invert"], conflicts_with_all = ["from", "to"])]
+    #[arg(long, required_unless_present_any = ["to", "adjust", "warp", "shape", "invert"], conflicts_with_all = ["from", "to"])]
     prompt: Option<String>,
     /// What is to be seen now, for an edit that changes what the words change.
     #[arg(long, requires = "to")]
@@ -35,13 +37,20 @@ pub(crate) struct Args {
     to: Option<String>,
     /// Take a picture back to the noise that it is drawn from, and keep it in this file: `rebus generate --noise FILE` begins
     /// with it. `--prompt` says what is seen; what is drawn of the noise is written too, with how near it comes.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "adjust", "strength", "place", "negative_prompt", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "adjust", "warp", "shape", "strength", "place", "negative_prompt", "count"])]
     invert: Option<PathBuf>,
     /// Changes that need no model, one after the other, before those by words: hue=DEGREES, saturation=FACTOR, brightness=PERCENT,
     /// contrast=FACTOR, blur=PIXELS, sharpen=PIXELS, rotate=90|180|270, flip=horizontal|vertical, crop=X:Y:WIDTH:HEIGHT,
     /// resize=WIDTH:HEIGHT, recolor=FILE.
     #[arg(long, value_name = "WHAT=HOW,...", allow_hyphen_values = true, value_parser = adjustments)]
     adjust: Option<Adjustments>,
+    /// Another shape, behind `--adjust`: four places where the corners go, the upper left one first and then clockwise, as
+    /// "4,0 27,0 31,31 0,31"; or control points and where they go, as "10,10>12,8 20,24>20,24".
+    #[arg(long, value_name = "POINTS", allow_hyphen_values = true, value_parser = warp)]
+    warp: Option<Warp>,
+    /// Another shape: the outline of the white part of one mask goes to that of another.
+    #[arg(long, num_args = 2, value_names = ["MASK", "MASK"])]
+    shape: Option<Vec<PathBuf>>,
     /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words.
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
@@ -163,6 +172,22 @@ impl Adjustments {
     }
 }
 
+/// `4,0 27,0 31,31 0,31`, or `10,10>12,8 20,24>20,24`
+fn warp(text: &str) -> Result<Warp, String> {
+    let point = |text: &str| -> Option<Point> {
+        let (x, y) = text.split_once(',')?;
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        Some([number(x)?, number(y)?])
+    };
+    let items: Vec<&str> = text.split_whitespace().collect();
+    let corners = || items.iter().map(|item| point(item)).collect::<Option<Vec<_>>>()?.try_into().ok();
+    let pair = |item: &&str| item.split_once('>').and_then(|(from, to)| Some([point(from)?, point(to)?]));
+    let pairs = || items.iter().map(pair).collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty());
+    corners().map(Warp::Corners).or_else(|| pairs().map(Warp::Points)).ok_or_else(|| {
+        format!("`{text}` is neither four places, as \"4,0 27,0 31,31 0,31\", nor pairs of them, as \"10,10>12,8\"")
+    })
+}
+
 /// `16,16,0,0`
 fn four(text: &str) -> Result<[u32; 4], String> {
     let wrong = || format!("`{text}` is not four whole numbers with commas between them");
@@ -248,7 +273,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let count = if by_words.is_some() { args.count as usize } else { 1 };
     let mut written = args.writing.begin(args.pictures.len() * count)?;
     let region = args.region.read()?;
-    let adjustments = args.adjust.as_ref().map(Adjustments::read).transpose()?.unwrap_or_default();
+    let mut adjustments = args.adjust.as_ref().map(Adjustments::read).transpose()?.unwrap_or_default();
+    adjustments.extend(args.warp.clone().map(Adjustment::Warp));
+    if let Some([from, to]) = args.shape.as_deref() {
+        let masks = [read_picture(from)?.to_luma8(), read_picture(to)?.to_luma8()];
+        adjustments.push(Adjustment::Warp(Warp::Outline(Box::new(masks))));
+    }
     let pictures: Vec<DynamicImage> =
         args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
     let model = by_words.as_ref().map(|_| args.compute.model(args.model.as_deref())).transpose()?;

@@ -141,6 +141,48 @@ fn some_changes_need_no_model() {
 }
 
 #[test]
+fn another_shape_needs_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let before = image::open(folder.path().join("disc.png")).unwrap();
+    let edit = |how: &[&str], out: &str| {
+        done(folder.path(), &[&["edit", "disc.png", "-o", out], how].concat());
+        image::open(folder.path().join(out)).unwrap()
+    };
+    let moved = edit(&["--warp", "10,10>13,8"], "moved.png");
+    assert_eq!(moved.get_pixel(24, 20), before.get_pixel(21, 22));
+    let leaning = edit(&["--warp", "8,0 39,0 47,39 0,39"], "leaning.png");
+    assert!(leaning.dimensions() == (48, 40) && leaning != before);
+    let command = done(folder.path(), &["show", "leaning.png"]).lines().last().unwrap().to_string();
+    assert!(command.contains("--warp '8,0 39,0 47,39 0,39'"), "{command}");
+    // The outline of the disc goes to that of a wider one.
+    let mask = |name: &str, wide: f64| {
+        image::GrayImage::from_fn(48, 40, |x, y| {
+            let far = ((f64::from(x) - 24.0) / wide).hypot(f64::from(y) - 20.0);
+            image::Luma([if far < 9.0 { 255 } else { 0 }])
+        })
+        .save(folder.path().join(name))
+        .unwrap();
+    };
+    mask("from.png", 1.0);
+    mask("to.png", 1.8);
+    let wider = edit(&["--shape", "from.png", "to.png"], "wider.png");
+    let near = |a: [u8; 4], b: [u8; 4]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 8);
+    assert!(near(wider.get_pixel(37, 20).0, before.get_pixel(31, 20).0), "{:?}", wider.get_pixel(37, 20));
+    for (args, words) in [
+        (&["--warp", "1,2,3"][..], "neither four places"),
+        (&["--warp", "47,0 0,0 0,39 47,39"], "without a dent"),
+        (&["--warp", "1,1>2,2", "--box", "0,0,4,4"], "moves pixels"),
+        (&["--shape", "from.png", "nowhere.png"], "nowhere.png"),
+        (&["--shape", "from.png"], "--shape"),
+    ] {
+        let (code, said) = failed(folder.path(), &[&["edit", "disc.png", "-o", "x.png"], args].concat());
+        assert!(code == 2 && said.contains(words), "{args:?}: {said}");
+        assert!(!folder.path().join("x.png").exists());
+    }
+}
+
+#[test]
 fn words_and_strength_change_a_whole_picture_in_its_own_size() {
     let folder = tempfile::tempdir().unwrap();
     disc(folder.path());
