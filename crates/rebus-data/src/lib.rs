@@ -40,7 +40,7 @@ pub use source::{SOURCE, SourceConfig};
 pub use split::{Split, SplitFile, SplitKind, split};
 pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
 pub use transform::Transform;
-pub use write::{write_atomic, write_png};
+pub use write::{PngExtras, write_atomic, write_png};
 
 pub use batch::{Batch, Column, Pictures};
 pub use collection::{Collection, OpenOptions, open};

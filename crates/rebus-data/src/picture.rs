@@ -25,6 +25,15 @@ pub fn decode(picture: &EncodedFile, max_pixels: u64) -> Result<DynamicImage, Da
     Ok(image)
 }
 
+/// The ICC profile that a picture's file has: what its numbers mean as colours, sRGB where there is none.
+///
+/// # Errors
+/// As [`decode`], as far as the header shows it.
+pub fn color_profile(picture: &EncodedFile, max_pixels: u64) -> Result<Option<Vec<u8>>, DataError> {
+    let (mut decoder, _) = open(picture, max_pixels)?;
+    decoder.icc_profile().map_err(|error| broken(picture, error))
+}
+
 /// Width and height of the upright picture, from its header alone.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Writing files that matter: beside the target under a temporary name, synced, renamed, the folder synced.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     path::Path,
 };
@@ -19,23 +20,45 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     try_write(path, bytes).map_err(|source| DataError::Write { path: path.to_path_buf(), source })
 }
 
-/// Writes a PNG with text chunks (name and text, any language) in the manner of [`write_atomic`].
+/// What a PNG's file has besides its pixels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PngExtras<'a> {
+    /// Text chunks: name and text, any language.
+    pub texts: &'a [(String, String)],
+    /// An ICC profile: what the numbers mean as colours, sRGB where there is none.
+    pub color_profile: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a [(String, String)]> for PngExtras<'a> {
+    fn from(texts: &'a [(String, String)]) -> Self {
+        Self { texts, color_profile: None }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [(String, String); N]> for PngExtras<'a> {
+    fn from(texts: &'a [(String, String); N]) -> Self {
+        Self::from(&texts[..])
+    }
+}
+
+/// Writes a PNG in the manner of [`write_atomic`].
 ///
 /// # Errors
 /// As [`write_atomic`] and [`encode_png`].
-pub fn write_png(
+pub fn write_png<'a>(
     path: &Path,
     image: &DynamicImage,
-    text_chunks: &[(String, String)],
+    extras: impl Into<PngExtras<'a>>,
 ) -> Result<(), DataError> {
-    write_atomic(path, &encode_png(image, text_chunks)?)
+    write_atomic(path, &encode_png(image, extras)?)
 }
 
-/// The bytes of a PNG with text chunks. Depth and channels are kept; a float picture becomes 8 bits.
+/// The bytes of a PNG. Depth and channels are kept; a float picture becomes 8 bits.
 ///
 /// # Errors
 /// The picture has no pixel, or a chunk's name is not 1 to 79 Latin characters.
-pub fn encode_png(image: &DynamicImage, text_chunks: &[(String, String)]) -> Result<Vec<u8>, DataError> {
+pub fn encode_png<'a>(image: &DynamicImage, extras: impl Into<PngExtras<'a>>) -> Result<Vec<u8>, DataError> {
+    let PngExtras { texts, color_profile } = extras.into();
     use png::{BitDepth::*, ColorType::*};
     let big_endian =
         |values: &[u16]| values.iter().flat_map(|value| value.to_be_bytes()).collect::<Vec<u8>>();
@@ -52,10 +75,12 @@ pub fn encode_png(image: &DynamicImage, text_chunks: &[(String, String)]) -> Res
     };
     let encode = || -> Result<Vec<u8>, png::EncodingError> {
         let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        for (name, text) in text_chunks {
+        let mut info = png::Info::with_size(image.width(), image.height());
+        info.color_type = color;
+        info.bit_depth = depth;
+        info.icc_profile = color_profile.map(Cow::Borrowed);
+        let mut encoder = png::Encoder::with_info(&mut bytes, info)?;
+        for (name, text) in texts {
             encoder.add_itxt_chunk(name.clone(), text.clone())?;
         }
         let mut writer = encoder.write_header()?;

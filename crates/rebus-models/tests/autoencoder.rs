@@ -216,7 +216,7 @@ fn what_is_missing_or_of_another_kind_is_named() {
     let model = Arc::new(autoencoder(&folder.path().join("model")));
     needy.needs.insert("encoder".to_string(), model.clone());
     let message = build("autoencoder", &needy);
-    assert!(message.contains("family `autoencoder` cannot encode") && message.contains("dual"), "{message}");
+    assert!(message.contains("family `autoencoder`, cannot encode") && message.contains("dual"), "{message}");
     for (model, said) in [
         (json!({ "widths": [] }), "model.widths = []: it must have 1 to 6 levels"),
         (

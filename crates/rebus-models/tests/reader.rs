@@ -201,5 +201,5 @@ fn what_does_not_fit_is_named() {
     );
     objective.package(Which::Raw).write(&place, Precision::Float32).unwrap();
     coloured.needs.insert("condition".to_string(), Arc::new(ModelFolder::read(&place).unwrap()));
-    assert!(build(&coloured).contains("family `flow` cannot encode"), "{}", build(&coloured));
+    assert!(build(&coloured).contains("family `flow`, cannot encode"), "{}", build(&coloured));
 }

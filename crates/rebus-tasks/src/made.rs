@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_picture_says_how_it_was_made() {
         let chunks = made().chunks([32, 24]).unwrap();
-        let bytes = encode_png(&DynamicImage::new_rgb8(32, 24), &chunks).unwrap();
+        let bytes = encode_png(&DynamicImage::new_rgb8(32, 24), &chunks[..]).unwrap();
         assert_eq!(Made::read(&bytes, "a.png").unwrap(), Told::Ours(Box::new(made())));
         assert_eq!(
             chunks[1].1,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use image::DynamicImage;
-use rebus_data::write::write_png;
+use rebus_data::{PngExtras, write_png};
 
 use crate::TaskError;
 
@@ -53,18 +53,18 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(
+    pub fn write<'a>(
         &self,
         image: &DynamicImage,
         name: PictureName<'_>,
-        text: &[(String, String)],
+        extras: impl Into<PngExtras<'a>>,
     ) -> Result<PathBuf, TaskError> {
         let path = match (self, name) {
             (Self::File(file), _) => file.clone(),
             (Self::Folder(folder), PictureName::Numbered { words, seed }) => numbered(folder, words, seed)?,
             (Self::Folder(folder), PictureName::Kept(below)) => free(&folder.join(below))?,
         };
-        write_png(&path, image, text)?;
+        write_png(&path, image, extras)?;
         Ok(path)
     }
 }

@@ -114,6 +114,6 @@ fn write(
     made: &Made,
 ) -> Result<PathBuf, Failure> {
     let name = PictureName::Numbered { words: &stem(&args.scene), seed: scene.seed };
-    let finished = Finished { picture, name, made, said: "" };
+    let finished = Finished { picture, name, made, color_profile: None, said: "" };
     Ok(written.picture(finished, serde_json::json!({ "scene": args.scene }))?)
 }

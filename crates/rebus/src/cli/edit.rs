@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use image::DynamicImage;
 use rebus_eval::similarity;
 use rebus_models::sampling::Sampler;
 use rebus_tasks::{
@@ -14,7 +13,7 @@ use super::{
     compute::Compute,
     failure::Failure,
     generate::{fresh_seed, stem},
-    picture::read_picture,
+    picture::{read_picture, read_with_profile},
     progress,
     say::tell,
     writing::{Finished, Writing},
@@ -255,6 +254,7 @@ fn invert(args: &Args, file: &Path) -> Result<(), Failure> {
         picture: &found.redrawn,
         name: PictureName::Numbered { words: &stem, seed: 0 },
         made: &made,
+        color_profile: None,
         said: &said,
     };
     written.picture(finished, serde_json::json!({ "picture": path, "noise": file, "psnr": psnr }))?;
@@ -279,15 +279,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let masks = [read_picture(from)?.to_luma8(), read_picture(to)?.to_luma8()];
         adjustments.push(Adjustment::Warp(Warp::Outline(Box::new(masks))));
     }
-    let pictures: Vec<DynamicImage> =
-        args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
+    let pictures: Vec<_> =
+        args.pictures.iter().map(|path| read_with_profile(path)).collect::<Result<_, _>>()?;
     let model = by_words.as_ref().map(|_| args.compute.model(args.model.as_deref())).transpose()?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     if args.seed.is_none() && model.is_some() {
         tell!("seed {seed}");
     }
     let made_by = model.as_deref().map(|model| args.compute.made_by(args.model.as_deref(), model));
-    for (path, picture) in args.pictures.iter().zip(pictures) {
+    for (path, (picture, profile)) in args.pictures.iter().zip(pictures) {
         written.on_sheet(picture.clone());
         let edited = match (&model, &by_words) {
             (Some(model), Some(change)) => {
@@ -331,6 +331,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 picture: edited,
                 name: PictureName::Numbered { words: &name, seed: seed.unwrap_or(0) },
                 made: &made,
+                color_profile: profile.as_deref(),
                 said: "",
             };
             written.picture(finished, serde_json::json!({ "picture": path, "seed": seed }))?;

@@ -124,6 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             picture: &drawing.picture,
             name: PictureName::Numbered { words: &drawing.prompt, seed: drawing.seed },
             made: &made,
+            color_profile: None,
             said: "",
         };
         written.picture(finished, serde_json::json!({ "prompt": drawing.prompt, "seed": drawing.seed }))?;

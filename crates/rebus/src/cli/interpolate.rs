@@ -90,8 +90,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for (step, picture) in pictures.iter().enumerate() {
         let share = step as f64 / (pictures.len() - 1) as f64;
         let name = format!("{:.0} percent", 100.0 * share);
-        let finished =
-            Finished { picture, name: PictureName::Numbered { words: &name, seed }, made: &made, said: "" };
+        let finished = Finished {
+            picture,
+            name: PictureName::Numbered { words: &name, seed },
+            made: &made,
+            color_profile: None,
+            said: "",
+        };
         written.picture(finished, serde_json::json!({ "share": share }))?;
     }
     written.finish(pictures.len(), serde_json::json!({ "seed": seed }))

@@ -9,8 +9,17 @@ use super::failure::Failure;
 
 /// A picture, upright, as it lies in the file.
 pub(crate) fn read_picture(path: &Path) -> Result<DynamicImage, Failure> {
-    let file = EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() };
-    Ok(picture::decode(&file, DataConfig::default().max_pixels)?)
+    Ok(picture::decode(&read(path)?, DataConfig::default().max_pixels)?)
+}
+
+/// The same, with the colour profile that the file has.
+pub(crate) fn read_with_profile(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>), Failure> {
+    let (file, most) = (read(path)?, DataConfig::default().max_pixels);
+    Ok((picture::decode(&file, most)?, picture::color_profile(&file, most)?))
+}
+
+fn read(path: &Path) -> Result<EncodedFile, Failure> {
+    Ok(EncodedFile { name: path.display().to_string(), bytes: fs_err::read(path)?.into() })
 }
 
 /// A picture that a person named, or one of a folder.

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             picture: &found.reconstructed,
             name: PictureName::Numbered { words: &stem(path), seed: 0 },
             made: &made,
+            color_profile: None,
             said: &said,
         };
         written.picture(finished, serde_json::json!({ "picture": path, "psnr": psnr }))?;

@@ -188,8 +188,13 @@ fn write(
         ])
     };
     written.on_sheet(source);
-    let finished =
-        Finished { picture: &picture, name: PictureName::Kept(&found.below), made: &made, said: "" };
+    let finished = Finished {
+        picture: &picture,
+        name: PictureName::Kept(&found.below),
+        made: &made,
+        color_profile: None,
+        said: "",
+    };
     written.picture(finished, serde_json::json!({ "picture": found.path, "seed": seed }))?;
     Ok(())
 }

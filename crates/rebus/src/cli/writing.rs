@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use image::DynamicImage;
-use rebus_data::{contact_sheet, write_png};
+use rebus_data::{PngExtras, contact_sheet, write_png};
 use rebus_tasks::{Made, Output, PictureName, TaskError};
 use serde::Serialize;
 
@@ -49,6 +49,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) picture: &'a DynamicImage,
     pub(crate) name: PictureName<'a>,
     pub(crate) made: &'a Made,
+    /// The ICC profile of the picture that it was made of.
+    pub(crate) color_profile: Option<&'a [u8]>,
     /// What is printed behind its path.
     pub(crate) said: &'a str,
 }
@@ -60,8 +62,9 @@ impl Written<'_> {
         finished: Finished<'_>,
         line: impl Serialize,
     ) -> Result<PathBuf, TaskError> {
-        let Finished { picture, name, made, said } = finished;
-        let file = self.output.write(picture, name, &self.texts(picture, made)?)?;
+        let Finished { picture, name, made, color_profile, said } = finished;
+        let texts = self.texts(picture, made)?;
+        let file = self.output.write(picture, name, PngExtras { texts: &texts, color_profile })?;
         if !self.options.json {
             let gap = if said.is_empty() { "" } else { "   " };
             out!("{}{gap}{said}", file.display());
@@ -75,7 +78,7 @@ impl Written<'_> {
 
     /// Writes a picture in the place of one that was written here before.
     pub(crate) fn replace(&self, file: &Path, picture: &DynamicImage, made: &Made) -> Result<(), TaskError> {
-        write_png(file, picture, &self.texts(picture, made)?)?;
+        write_png(file, picture, &self.texts(picture, made)?[..])?;
         if !self.options.json {
             out!("{}", file.display());
         }

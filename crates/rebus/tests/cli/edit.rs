@@ -141,6 +141,29 @@ fn some_changes_need_no_model() {
 }
 
 #[test]
+fn a_colour_profile_goes_with_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let picture = image::open(folder.path().join("disc.png")).unwrap();
+    let profile: Vec<u8> = (0..400).map(|number| (number * 7 % 251) as u8).collect();
+    let extras = rebus_data::PngExtras { texts: &[], color_profile: Some(&profile) };
+    rebus_data::write_png(&folder.path().join("wide.png"), &picture, extras).unwrap();
+    for (how, out) in [
+        (&["--adjust", "hue=20"][..], "hue.png"),
+        (&["--prompt", "sun", "--box", "8,8,16,16", "--steps", "4", "--seed", "1"], "sun.png"),
+    ] {
+        done(folder.path(), &[&["edit", "wide.png", "-o", out], how].concat());
+        let bytes = std::fs::read(folder.path().join(out)).unwrap();
+        let file = rebus_data::EncodedFile { name: out.to_string(), bytes: bytes.into() };
+        assert_eq!(
+            rebus_data::picture::color_profile(&file, 1 << 20).unwrap().as_ref(),
+            Some(&profile),
+            "{out}"
+        );
+    }
+}
+
+#[test]
 fn another_shape_needs_no_model() {
     let folder = tempfile::tempdir().unwrap();
     disc(folder.path());
