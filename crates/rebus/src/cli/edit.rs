@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use image::DynamicImage;
 use rebus_eval::similarity;
-use rebus_models::sampling::Sampler;
+use rebus_models::{Model, sampling::Sampler};
 use rebus_tasks::{
     Adjustment, Change, EditTask, InvertTask, Made, PictureName, Place, Point, Region, Warp, adjust, edit,
 };
@@ -11,6 +12,7 @@ use rebus_tasks::{
 use super::{
     again,
     compute::Compute,
+    edits,
     failure::Failure,
     generate::{fresh_seed, stem},
     picture::{read_picture, read_with_profile},
@@ -26,7 +28,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
-    #[arg(long, required_unless_present_any = ["to", "adjust", "warp", "shape", "invert"], conflicts_with_all = ["from", "to"])]
+    #[arg(long, required_unless_present_any = ["to", "adjust", "warp", "shape", "invert", "recipe"], conflicts_with_all = ["from", "to"])]
     prompt: Option<String>,
     /// What is to be seen now, for an edit that changes what the words change.
     #[arg(long, requires = "to")]
@@ -50,6 +52,10 @@ pub(crate) struct Args {
     /// Another shape: the outline of the white part of one mask goes to that of another.
     #[arg(long, num_args = 2, value_names = ["MASK", "MASK"])]
     shape: Option<Vec<PathBuf>>,
+    /// Several edits, one after the other, before all others: a TOML file with an [[edit]] for each, whose keys are these options; paths
+    /// begin in its folder.
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "invert")]
+    recipe: Option<PathBuf>,
     /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words.
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
@@ -265,52 +271,29 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(file) = &args.invert {
         return invert(args, file);
     }
-    let by_words = match (&args.prompt, &args.from, &args.to) {
-        (Some(prompt), ..) => Some(Change::Redraw { prompt: prompt.clone() }),
-        (None, Some(from), Some(to)) => Some(Change::Words { from: from.clone(), to: to.clone() }),
-        _ => None,
-    };
-    let count = if by_words.is_some() { args.count as usize } else { 1 };
+    let before = args.recipe.as_deref().map(edits::read).transpose()?.unwrap_or_default();
+    let draws = before.iter().chain([args]).any(|edit| edit.by_words().is_some());
+    let count = if args.by_words().is_some() { args.count as usize } else { 1 };
     let mut written = args.writing.begin(args.pictures.len() * count)?;
-    let region = args.region.read()?;
-    let mut adjustments = args.adjust.as_ref().map(Adjustments::read).transpose()?.unwrap_or_default();
-    adjustments.extend(args.warp.clone().map(Adjustment::Warp));
-    if let Some([from, to]) = args.shape.as_deref() {
-        let masks = [read_picture(from)?.to_luma8(), read_picture(to)?.to_luma8()];
-        adjustments.push(Adjustment::Warp(Warp::Outline(Box::new(masks))));
-    }
+    let mut steps = before.iter().map(Edit::of).collect::<Result<Vec<_>, _>>()?;
+    steps.extend(args.changes_anything().then(|| Edit::of(args)).transpose()?);
     let pictures: Vec<_> =
         args.pictures.iter().map(|path| read_with_profile(path)).collect::<Result<_, _>>()?;
-    let model = by_words.as_ref().map(|_| args.compute.model(args.model.as_deref())).transpose()?;
+    let model = draws.then(|| args.compute.model(args.model.as_deref())).transpose()?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    if args.seed.is_none() && model.is_some() {
+    if args.seed.is_none() && draws {
         tell!("seed {seed}");
     }
     let made_by = model.as_deref().map(|model| args.compute.made_by(args.model.as_deref(), model));
     for (path, (picture, profile)) in args.pictures.iter().zip(pictures) {
         written.on_sheet(picture.clone());
-        let edited = match (&model, &by_words) {
-            (Some(model), Some(change)) => {
-                let picture = adjust(&picture, &adjustments, &Region::default())?;
-                let task = EditTask {
-                    region: region.clone(),
-                    count,
-                    seed,
-                    strength: args.strength,
-                    negative_prompt: args.negative_prompt.clone(),
-                    guidance_scale: args.guidance_scale,
-                    source_guidance_scale: args.source_guidance_scale,
-                    num_inference_steps: args.steps,
-                    sampler: args.sampler.as_deref().and_then(Sampler::by_name),
-                    resamplings: args.resamplings,
-                    ..EditTask::new(picture, change.clone())
-                };
-                edit(&**model, &task, &mut progress::Drawing::new())?
-            }
-            _ => vec![adjust(&picture, &adjustments, &region)?],
-        };
-        for (number, edited) in edited.iter().enumerate() {
-            let seed = model.as_ref().map(|_| seed.wrapping_add(number as u64));
+        let mut edited = vec![picture];
+        for step in &steps {
+            // Of earlier steps with variations the first goes on.
+            edited = step.made(edited.remove(0), model.as_deref(), seed)?;
+        }
+        for (number, edited) in edited.iter().take(count).enumerate() {
+            let seed = draws.then(|| seed.wrapping_add(number as u64));
             let made = Made {
                 prompt: args.prompt.clone().or_else(|| args.to.clone()),
                 negative_prompt: args.negative_prompt.clone(),
@@ -338,4 +321,66 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     written.finish(count + 1, serde_json::Value::Null)
+}
+
+impl Args {
+    /// What words change, if any do.
+    fn by_words(&self) -> Option<Change> {
+        match (&self.prompt, &self.from, &self.to) {
+            (Some(prompt), ..) => Some(Change::Redraw { prompt: prompt.clone() }),
+            (None, Some(from), Some(to)) => Some(Change::Words { from: from.clone(), to: to.clone() }),
+            _ => None,
+        }
+    }
+
+    fn changes_anything(&self) -> bool {
+        self.by_words().is_some() || self.adjust.is_some() || self.warp.is_some() || self.shape.is_some()
+    }
+}
+
+/// An edit with all that it needs of files.
+struct Edit<'a> {
+    args: &'a Args,
+    by_words: Option<Change>,
+    adjustments: Vec<Adjustment>,
+    region: Region,
+}
+
+impl<'a> Edit<'a> {
+    fn of(args: &'a Args) -> Result<Self, Failure> {
+        let mut adjustments = args.adjust.as_ref().map(Adjustments::read).transpose()?.unwrap_or_default();
+        adjustments.extend(args.warp.clone().map(Adjustment::Warp));
+        if let Some([from, to]) = args.shape.as_deref() {
+            let masks = [read_picture(from)?.to_luma8(), read_picture(to)?.to_luma8()];
+            adjustments.push(Adjustment::Warp(Warp::Outline(Box::new(masks))));
+        }
+        Ok(Self { args, by_words: args.by_words(), adjustments, region: args.region.read()? })
+    }
+
+    /// The variations of a picture; `seed` is for an edit that has none of its own.
+    fn made(
+        &self,
+        picture: DynamicImage,
+        model: Option<&dyn Model>,
+        seed: u64,
+    ) -> Result<Vec<DynamicImage>, Failure> {
+        let Self { args, by_words, adjustments, region } = self;
+        let (Some(model), Some(change)) = (model, by_words) else {
+            return Ok(vec![adjust(&picture, adjustments, region)?]);
+        };
+        let task = EditTask {
+            region: region.clone(),
+            count: args.count as usize,
+            seed: args.seed.unwrap_or(seed),
+            strength: args.strength,
+            negative_prompt: args.negative_prompt.clone(),
+            guidance_scale: args.guidance_scale,
+            source_guidance_scale: args.source_guidance_scale,
+            num_inference_steps: args.steps,
+            sampler: args.sampler.as_deref().and_then(Sampler::by_name),
+            resamplings: args.resamplings,
+            ..EditTask::new(adjust(&picture, adjustments, &Region::default())?, change.clone())
+        };
+        Ok(edit(model, &task, &mut progress::Drawing::new())?)
+    }
 }

@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod doctor;
 mod edit;
+mod edits;
 mod eval;
 mod export;
 mod failure;

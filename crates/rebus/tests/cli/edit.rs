@@ -141,6 +141,48 @@ fn some_changes_need_no_model() {
 }
 
 #[test]
+fn several_edits_are_a_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    std::fs::create_dir(folder.path().join("own")).unwrap();
+    image::GrayImage::from_fn(48, 40, |x, _| image::Luma([if x < 24 { 255 } else { 0 }]))
+        .save(folder.path().join("own/left.png"))
+        .unwrap();
+    let recipe = |text: &str| std::fs::write(folder.path().join("own/edits.toml"), text).unwrap();
+    recipe(
+        "[[edit]]\nadjust = \"hue=+120\"\n\n[[edit]]\nprompt = \"sun\"\nmask = \"left.png\"\nsteps = 4\nseed = 3\n\n\
+         [[edit]]\nadjust = \"brightness=-10\"\nbox = [30, 4, 10, 10]\n",
+    );
+    let edit = |how: &[&str], picture: &str, out: &str| {
+        done(folder.path(), &[&["edit", picture, "-o", out], how].concat());
+        std::fs::read(folder.path().join(out)).unwrap()
+    };
+    let pixels = |name: &str| image::open(folder.path().join(name)).unwrap();
+    edit(&["--recipe", "own/edits.toml", "--seed", "7"], "disc.png", "all.png");
+    edit(&["--adjust", "hue=+120"], "disc.png", "1.png");
+    edit(&["--prompt", "sun", "--mask", "own/left.png", "--steps", "4", "--seed", "3"], "1.png", "2.png");
+    edit(&["--adjust", "brightness=-10", "--box", "30,4,10,10"], "2.png", "3.png");
+    assert!(pixels("all.png") == pixels("3.png") && pixels("all.png") != pixels("2.png"));
+    edit(&["--recipe", "own/edits.toml", "--adjust", "flip=vertical"], "disc.png", "turned.png");
+    assert!(pixels("turned.png") == pixels("3.png").flipv());
+    for (text, words) in [
+        ("[[edit]]\nadjust = \"hue=red\"\n", "edits.toml, line 1: invalid value"),
+        ("\n[[edit]]\npromt = \"a\"\n", "line 2: `promt` is no option of an edit"),
+        ("[[edit]]\nprompt = \"a\"\noutput = \"x\"\n", "`output` is no option"),
+        ("[[edit]]\nsteps = 3\n", "line 1: the following required arguments were not provided"),
+        ("[[edits]]\nsteps = 3\n", "edits.toml, line 1"),
+        ("[[edit]]\nprompt = \"a\"\nmask = \"nowhere.png\"\n", "nowhere.png"),
+        ("edit = []\n", "no [[edit]]"),
+    ] {
+        recipe(text);
+        let args = ["edit", "disc.png", "--recipe", "own/edits.toml", "-o", "x.png"];
+        let (code, said) = failed(folder.path(), &args);
+        assert!(code == 2 && said.contains(words), "{text}: {said}");
+        assert!(!folder.path().join("x.png").exists());
+    }
+}
+
+#[test]
 fn a_colour_profile_goes_with_the_picture() {
     let folder = tempfile::tempdir().unwrap();
     disc(folder.path());
