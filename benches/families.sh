@@ -27,6 +27,9 @@ family() {
         "$REBUS" train "$recipe" --data "$DATA" --run "$run" --set "data.split=$OUT/parts.json" \
             --set "train.steps=$steps" --set "train.decay_start=$third" --set "train.decay_steps=$((steps - third))" "$@"
     fi
+    test -f "$OUT/$name.png" ||
+        "$REBUS" generate "grinning face" "red heart" pizza "woman firefighter: dark skin tone" "a blue apple" "dog face" \
+            "flag: Japan" "a purple cat" --seed 3 --model "$run/model" -o "$OUT/$name-drawn" --sheet "$OUT/$name.png"
     test -d "$OUT/$name-parts" ||
         "$REBUS" eval "$run/model" --data "$DATA" --split "$OUT/parts.json" --samples 1000 -o "$OUT/$name-parts"
     test -d "$OUT/$name-said" ||

@@ -22,7 +22,9 @@ use rebus_data::{
     picture,
 };
 use rebus_models::{Model, Observer};
-use tiny_skia::{BlendMode, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
+use tiny_skia::{
+    BlendMode, FilterQuality, IntSize, Paint, Pattern, Pixmap, PixmapPaint, Rect, SpreadMode, Transform,
+};
 use toml::Spanned;
 
 pub use blend::Blend;
@@ -217,37 +219,24 @@ fn alone(canvas: &Pixmap, pixmap: &Pixmap, layer: &Layer, opacity: f64) -> Optio
 /// Draws a layer that has its size where it lies, over and over where it is a tile.
 fn lay(canvas: &mut Pixmap, pixmap: &Pixmap, layer: &Layer, (blend_mode, opacity): (BlendMode, f64)) {
     let whole = |place: f64| place.fract() == 0.0;
-    let paint = PixmapPaint {
-        opacity: opacity as f32,
-        blend_mode,
-        // Whole pixels at whole places stay what they are.
-        quality: match layer.rotation == 0.0 && layer.position.into_iter().all(whole) {
-            true => FilterQuality::Nearest,
-            false => FilterQuality::Bicubic,
-        },
+    // Whole pixels at whole places stay what they are.
+    let quality = match layer.rotation == 0.0 && layer.position.into_iter().all(whole) {
+        true => FilterQuality::Nearest,
+        false => FilterQuality::Bicubic,
     };
-    let [x, y] = layer.position;
-    let (across, down) = (canvas.width(), canvas.height());
-    let mut draw = |x: f64, y: f64| {
-        let (x, y) = (x as f32, y as f32);
-        let (middle_x, middle_y) = (x + pixmap.width() as f32 / 2.0, y + pixmap.height() as f32 / 2.0);
-        let turned = Transform::from_rotate_at(layer.rotation as f32, middle_x, middle_y).pre_translate(x, y);
-        canvas.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
-    };
-    if !layer.tile {
-        return draw(x, y);
+    let (opacity, [x, y]) = (opacity as f32, layer.position.map(|place| place as f32));
+    if layer.tile {
+        let place = Transform::from_translate(x, y);
+        let shader = Pattern::new(pixmap.as_ref(), SpreadMode::Repeat, quality, opacity, place);
+        let everywhere = Rect::from_xywh(0.0, 0.0, canvas.width() as f32, canvas.height() as f32);
+        let paint = Paint { shader, blend_mode, ..Paint::default() };
+        everywhere.into_iter().for_each(|all| canvas.fill_rect(all, &paint, Transform::identity(), None));
+        return;
     }
-    let along = |start: f64, length: u32, side: u32| {
-        let length = f64::from(length);
-        let first = start.rem_euclid(length) - length;
-        (0..)
-            .map(move |number: u32| first + f64::from(number) * length)
-            .take_while(move |at| *at < f64::from(side))
-    };
-    let (width, height) = (pixmap.width(), pixmap.height());
-    for y in along(y, height, down) {
-        along(x, width, across).for_each(|x| draw(x, y));
-    }
+    let paint = PixmapPaint { opacity, blend_mode, quality };
+    let (middle_x, middle_y) = (x + pixmap.width() as f32 / 2.0, y + pixmap.height() as f32 / 2.0);
+    let turned = Transform::from_rotate_at(layer.rotation as f32, middle_x, middle_y).pre_translate(x, y);
+    canvas.draw_pixmap(0, 0, pixmap.as_ref(), &paint, turned, None);
 }
 
 fn premultiplied(picture: &RgbaImage) -> Option<Pixmap> {

@@ -18,7 +18,18 @@ struct Edits {
 }
 
 /// Options that are of all edits together, or of none.
-const NOT_HERE: [&str; 7] = ["pictures", "recipe", "invert", "output", "sheet", "json", "no_metadata"];
+const NOT_HERE: [&str; 10] = [
+    "pictures",
+    "recipe",
+    "invert",
+    "model",
+    "device",
+    "precision",
+    "output",
+    "sheet",
+    "json",
+    "no_metadata",
+];
 
 /// The edits of a file, as if each had been a command; paths begin in its folder.
 pub(super) fn read(file: &Path) -> Result<Vec<Args>, Failure> {

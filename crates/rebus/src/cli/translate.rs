@@ -91,6 +91,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.seed.is_none() && by_seed {
         tell!("seed {seed}");
     }
+    if options.prompt && args.prompt.is_none() {
+        tell!("no --prompt says what is to become of the pictures: this model follows words");
+    }
     let mut failed = vec![];
     for (chunk, place) in pictures.chunks(AT_ONCE).zip((0u64..).step_by(AT_ONCE)) {
         let mut sources = vec![];

@@ -169,6 +169,7 @@ fn several_edits_are_a_recipe() {
         ("[[edit]]\nadjust = \"hue=red\"\n", "edits.toml, line 1: invalid value"),
         ("\n[[edit]]\npromt = \"a\"\n", "line 2: `promt` is no option of an edit"),
         ("[[edit]]\nprompt = \"a\"\noutput = \"x\"\n", "`output` is no option"),
+        ("[[edit]]\nprompt = \"a\"\nmodel = \"x\"\n", "`model` is no option"),
         ("[[edit]]\nsteps = 3\n", "line 1: the following required arguments were not provided"),
         ("[[edits]]\nsteps = 3\n", "edits.toml, line 1"),
         ("[[edit]]\nprompt = \"a\"\nmask = \"nowhere.png\"\n", "nowhere.png"),
