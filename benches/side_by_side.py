@@ -2,7 +2,7 @@
 
     python benches/side_by_side.py [--rows REGEX] [--quick] [--memory] [--json]
 
-Needs PyTorch, Pillow and NumPy in the Python that `REBUS_TORCH_PYTHON` names, or makes a virtual environment for them
+Needs PyTorch, Pillow, NumPy and OpenCV in the Python that `REBUS_TORCH_PYTHON` names, or makes a virtual environment for them
 under `~/.cache/rebus-bench`. PyTorch runs eagerly in both memory layouts, and through `torch.compile` where that works
 (`--quick` leaves it out); the fastest counts. The optimiser is its fused AdamW. The networks are those of `tests/golden`, which give the same numbers as Rebus.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
-PACKAGES = ["torch", "numpy", "pillow", "safetensors"]
+PACKAGES = ["torch", "numpy", "pillow", "safetensors", "opencv-python-headless"]
 
 
 def with_torch():
@@ -471,6 +471,23 @@ def decoding(_row):
     return {"Pillow": lambda: work}
 
 
+def seamless(row):
+    """OpenCV's Poisson blending of the same pictures as in `rows.rs`."""
+    import cv2
+    import numpy
+
+    def wave(value):
+        return (127.5 + 127.5 * numpy.sin(value)).astype(numpy.uint8)
+
+    y, x = numpy.mgrid[0:1100, 0:1100].astype(float)
+    canvas = numpy.dstack([wave((x + y) / 50), wave(y / 70), wave(x / 90)])
+    x, y = x - 549.5, y - 549.5
+    layer = numpy.dstack([wave((x - y) / 40), wave(y / 11), wave(x / 9)])
+    inside = numpy.hypot(x, y) < 512 if "disc" in row else (abs(x) < 512) & (abs(y) < 512)
+    mask = inside.astype(numpy.uint8) * 255
+    return {"OpenCV": lambda: lambda: cv2.seamlessClone(layer, canvas, mask, (549, 549), cv2.NORMAL_CLONE)}
+
+
 DRAW = "draw 8"
 
 
@@ -533,6 +550,8 @@ def torch_row(row):
         return layouts(STEPS[row])
     if row.endswith("drawing"):
         return drawing(row)
+    if row.startswith("seamless"):
+        return seamless(row)
     return decoding(row) if row == "decode" else operation(row)
 
 

@@ -257,6 +257,35 @@ impl Sources {
     }
 }
 
+/// Pairs of records, `[without, with]`, that show a contrast of words or of groups; of groups each record of the larger one beside one
+/// of the other.
+///
+/// # Errors
+/// A collection without such a contrast, or another kind of source.
+pub fn contrasts(collection: &dyn Collection, config: &SourceConfig) -> Result<Vec<[usize; 2]>, DataError> {
+    let mut sources = Sources::new(collection, config)?;
+    let with = sources.choose(collection, (0..collection.len()).collect())?;
+    match config {
+        SourceConfig::Words(_) => {
+            let of = |record: &usize| {
+                let others = sources.by_words.get(record).into_iter().flatten();
+                others.map(|(other, _)| [*other, *record]).collect::<Vec<_>>()
+            };
+            Ok(with.iter().flat_map(of).collect())
+        }
+        SourceConfig::Groups(_) => {
+            let without = &sources.others;
+            let count = if with.is_empty() { 0 } else { with.len().max(without.len()) };
+            Ok((0..count).map(|at| [without[at % without.len()], with[at % with.len()]]).collect())
+        }
+        _ => Err(DataError::Config {
+            field: "source".to_string(),
+            value: "one of each picture".to_string(),
+            rule: "words or groups, between which there is a contrast".to_string(),
+        }),
+    }
+}
+
 /// The records whose captions have the words that replace others, with those whose captions have the others.
 fn by_words(
     collection: &dyn Collection,

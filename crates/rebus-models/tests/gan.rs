@@ -172,6 +172,41 @@ fn a_model_folder_holds_the_generator_alone_and_draws_the_same() {
 }
 
 #[test]
+fn a_modern_generator_finds_what_draws_a_picture() {
+    let mut objective = modern();
+    steps(objective.as_mut(), 0..60);
+    let model = objective.model(Which::Average);
+    let network = model.reconstruct().unwrap();
+    let told = |prompts: &[&str]| {
+        let inputs: Vec<_> = prompts.iter().map(|prompt| Input::Text(prompt.to_string())).collect();
+        model.conditioner().unwrap().condition(&inputs).unwrap()
+    };
+    let off = |a: &Pictures, b: &Pictures| {
+        a.data.iter().zip(&b.data).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / a.data.len() as f32
+    };
+    // Of what it drew itself, and of what it has never seen.
+    let drawn = draw(model.as_ref(), &["pizza"], &[77]);
+    let ramp = (0..3 * 64).map(|at| (at % 8) as f32 / 10.0 - 0.4).collect();
+    let strange = Pictures { shape: [1, 3, 8, 8], data: ramp };
+    let pizza = told(&["pizza"]);
+    for (picture, share) in [(&drawn, 0.02), (&strange, 0.5)] {
+        let latents = network.latents(picture, Some(&pizza)).unwrap();
+        assert_eq!(latents.width, network.latent_width());
+        let again = network.decode(&latents, Some(&pizza)).unwrap();
+        let any = draw(model.as_ref(), &["pizza"], &[5]);
+        let (found, any) = (off(&again, picture), off(&any, picture));
+        assert!(found < share * any, "{found}, {any} of any drawing");
+        // Other words move it.
+        assert!(network.decode(&latents, Some(&told(&["the sun"]))).unwrap() != again);
+    }
+    // The same alone and beside another.
+    let both = Pictures { shape: [2, 3, 8, 8], data: [drawn.data.clone(), strange.data].concat() };
+    let [alone, both] = [(&drawn, told(&["pizza"])), (&both, told(&["pizza", "pizza"]))]
+        .map(|(pictures, condition)| network.latents(pictures, Some(&condition)).unwrap());
+    assert_eq!(alone.data, both.data[..alone.data.len()]);
+}
+
+#[test]
 fn the_modern_generator_stays_small() {
     let objective = objective("gan-modern", 32, json!({}), json!({}));
     let tokens = objective.model(Which::Raw).info().parameters;

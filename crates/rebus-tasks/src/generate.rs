@@ -7,7 +7,7 @@ use rebus_models::{
     sampling::{Sampler, SavedNoise},
 };
 
-use crate::{TaskError, reconstruct::fit};
+use crate::{TaskError, edit::of_latent, reconstruct::fit};
 
 /// How many pictures are drawn at once; more only takes memory.
 const AT_ONCE: usize = 16;
@@ -81,8 +81,11 @@ pub fn generate(
     })?;
     let mut result = Generated { drawings: vec![], warnings: warnings(model, task)? };
     if let Some(noise) = &task.noise {
-        if model.denoise().is_none() {
-            let rule = format!("a model of family `{}` does not walk from noise", model.info().family);
+        if model.denoise().is_none() && model.reconstruct().is_none() {
+            let rule = format!(
+                "a model of family `{}` neither walks from noise nor has latents",
+                model.info().family
+            );
             return Err(ModelError::Request { option: "noise", value: "given".to_string(), rule }.into());
         }
         if noise.model != model.info().hash {
@@ -116,7 +119,10 @@ pub fn generate(
         request.sampler = task.sampler.unwrap_or_default();
         request.noise = task.noise.as_ref().map(|noise| noise.values.repeated(wishes.len()));
         (request.height, request.width) = (task.height, task.width);
-        let pictures = generator.generate(&request, observer)?;
+        let pictures = match (&request.noise, model.denoise(), model.reconstruct()) {
+            (Some(latents), None, Some(network)) => of_latent(network, latents, request.condition.as_ref())?,
+            _ => generator.generate(&request, observer)?,
+        };
         for ((prompt, _, seed), picture) in wishes.iter().zip(pictures.to_images()?) {
             let drawing = Drawing { prompt: prompt.to_string(), seed: *seed, picture };
             ready(&drawing)?;

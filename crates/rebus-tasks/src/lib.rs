@@ -17,9 +17,10 @@ pub mod output;
 pub mod reconstruct;
 pub mod translate;
 
-pub use compose::{Composer, Kept, Scene, compose};
+pub use compose::{Composer, Kept, Scene, clone_seamlessly, compose};
 pub use edit::{
-    Adjustment, Change, EditTask, InvertTask, Inverted, Place, Point, Region, Warp, adjust, edit, invert,
+    Adjustment, Attribute, Change, Contrast, EditTask, InvertTask, Inverted, Place, Point, Region, Warp,
+    adjust, edit, invert,
 };
 pub use error::TaskError;
 pub use generate::{Drawing, GenerateTask, Generated, generate};

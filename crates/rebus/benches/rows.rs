@@ -12,6 +12,7 @@ use std::{
     time::Instant,
 };
 
+use image::{Rgba, RgbaImage};
 use rebus::{
     data::{self, DataConfig, Loader, LoaderPlan, Subset, Tokenizer, TokenizerConfig, config::ImageSize},
     models::{
@@ -27,6 +28,7 @@ use rebus::{
         optim::{AdamWConfig, AverageConfig, Learner},
         random::{self, Key, Purpose},
     },
+    tasks::clone_seamlessly,
 };
 
 #[global_allocator]
@@ -51,10 +53,15 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
         rows.push((format!("{family} drawing"), drawing));
     }
     rows.push(("decode".to_string(), |_| decoding()));
+    for shape in SEAMLESS {
+        rows.push((shape.to_string(), cloning));
+    }
     rows
 }
 
 const FAMILIES: [&str; 6] = ["flow", "flow-transformer", "vae", "autoencoder", "gan-modern", "gan-classic"];
+/// Layers that go into a picture without a seam.
+const SEAMLESS: [&str; 2] = ["seamless square@1024", "seamless disc@1024"];
 /// Those that draw.
 const DRAWING: [&str; 5] = ["flow", "flow-transformer", "vae", "gan-modern", "gan-classic"];
 
@@ -407,5 +414,24 @@ fn decoding() -> Row {
                 black_box(loader.next().unwrap().unwrap());
             }
         })
+    })
+}
+
+/// A layer of 1024x1024 with a shade of its own, put into the middle of a larger picture; what is on both is in `side_by_side.py` too.
+fn cloning(name: &str) -> Row {
+    let wave = |value: f64| (127.5 + 127.5 * value.sin()) as u8;
+    let canvas = RgbaImage::from_fn(1100, 1100, |x, y| {
+        let (x, y) = (f64::from(x), f64::from(y));
+        Rgba([wave(x / 90.0), wave(y / 70.0), wave((x + y) / 50.0), 255])
+    });
+    let disc = name.contains("disc");
+    let layer = RgbaImage::from_fn(1100, 1100, |x, y| {
+        let (x, y) = (f64::from(x) - 549.5, f64::from(y) - 549.5);
+        let inside = if disc { x.hypot(y) < 512.0 } else { x.abs() < 512.0 && y.abs() < 512.0 };
+        Rgba([wave(x / 9.0), wave(y / 11.0), wave((x - y) / 40.0), if inside { 255 } else { 0 }])
+    });
+    Box::new(move || {
+        let mut canvas = canvas.clone();
+        timed(|| clone_seamlessly(&mut canvas, &layer, false, 1.0).unwrap())
     })
 }

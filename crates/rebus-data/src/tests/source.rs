@@ -164,6 +164,32 @@ fn words_pair_captions_that_differ_by_them() {
 }
 
 #[test]
+fn words_and_groups_have_contrasts() {
+    let mut memory = Memory::pictures(6, false);
+    let captions = ["red cup", "blue cup", "red hat", "blue hat", "blue sea", "a sea"];
+    for (record, caption) in memory.records.iter_mut().zip(captions) {
+        record.fields.insert("text".into(), Field::Text(caption.into()));
+    }
+    let memory = Memory::new(memory.records);
+    let words = |from: &str, to: &str| {
+        SourceConfig::Words(vec![Replacement { from: from.into(), to: to.into(), say: None }])
+    };
+    assert_eq!(contrasts(&memory, &words("red", "blue")).unwrap(), [[0, 1], [2, 3]]);
+    let groups = |source: &str, picture: &str| {
+        SourceConfig::Groups(Groups { column: None, source: source.into(), picture: picture.into() })
+    };
+    assert_eq!(contrasts(&memory, &groups("red", "blue")).unwrap(), [[0, 1], [2, 3], [0, 4]]);
+    assert_eq!(contrasts(&memory, &groups("blue", "red")).unwrap(), [[1, 0], [3, 2], [4, 0]]);
+    for (config, said) in [
+        (words("red", "green"), "\"green\" for \"red\""),
+        (groups("red", "green"), "green"),
+        (SourceConfig::Half(Half::Left), "contrast"),
+    ] {
+        assert!(contrasts(&memory, &config).unwrap_err().to_string().contains(said));
+    }
+}
+
+#[test]
 fn a_recipe_says_it_in_one_line() {
     let of = |text: &str| toml::from_str::<DataConfig>(text).map(|config| config.source);
     let gray = SourceConfig::Transform("gray".parse().unwrap());

@@ -14,7 +14,7 @@ mod start;
 mod tests;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks, of_each};
-pub use flow_edit::{FlowEdit, Words, flow_edit};
+pub use flow_edit::{FlowEdit, Slider, Words, flow_edit, slide};
 pub use fused::{Fused, FusedRegion, fused};
 pub(crate) use guidance::of_both;
 pub use guidance::{Guidance, guided};

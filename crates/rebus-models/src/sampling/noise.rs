@@ -1,4 +1,4 @@
-//! The noise that a picture was taken back to, kept in a file, to be drawn from again.
+//! The noise or latent that a picture was taken back to, kept in a file, to be drawn from again.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::ModelError;
 const NOISE: &str = "noise";
 const MODEL: &str = "model";
 
-/// Noise `[1, channel, height, width]`, and for which model.
+/// Noise `[1, channel, height, width]` or a latent `[1, 1, 1, width]`, and for which model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedNoise {
     /// What a drawing begins with.

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 use rebus_data::Pictures;
 
 use super::{
-    Divergence, FlowEdit, Guidance, Inversion, Sampler, Start, Words, flow_edit, guided, invert, log_density,
-    time,
+    Divergence, FlowEdit, Guidance, Inversion, Sampler, Slider, Start, Words, flow_edit, guided, invert,
+    log_density, slide, time,
 };
 use crate::{
     Condition, Denoise, Generate, GenerateRequest, ModelError, NoObserver, capability::Parameterization,
@@ -310,4 +310,34 @@ fn words_change_what_they_change_and_nothing_else() {
     ] {
         assert!(flow_edit(&Towards, &pictures(), &[1, 2], words, wrong, &mut NoObserver).is_err());
     }
+}
+
+#[test]
+fn a_slider_moves_pictures_along_its_contrasts_by_its_amount() {
+    let slider = |from: f32, to: f32, amount: f64| Slider {
+        contrasts: vec![[number(from, 2), number(to, 2)], [number(from + 0.2, 2), number(to + 0.2, 2)]],
+        amount,
+    };
+    let moved = |sliders: &[Slider]| {
+        let settings = FlowEdit { target_guidance: 0.05, strength: 0.5, ..FlowEdit::default() };
+        slide(&Towards, &pictures(), &[1, 2], sliders, settings, &mut NoObserver).unwrap().data
+    };
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>();
+    let before = pictures().data;
+    let one = apart(&moved(&[slider(0.1, 0.2, 1.0)]), &before);
+    // All numbers by the same, in the direction of the contrast.
+    assert!(one.iter().all(|by| *by > 1e-3 && (by - one[0]).abs() < 1e-4), "{one:?}");
+    for (sliders, factor) in [
+        (vec![slider(0.1, 0.2, 2.0)], 2.0),
+        (vec![slider(0.1, 0.2, -1.0)], -1.0),
+        (vec![slider(0.2, 0.1, 1.0)], -1.0),
+        (vec![slider(0.1, 0.2, 1.0), slider(0.1, 0.3, 0.5)], 2.0),
+        (vec![slider(0.1, 0.2, 0.0)], 0.0),
+    ] {
+        let by = apart(&moved(&sliders), &before);
+        assert!(by.iter().zip(&one).all(|(by, one)| (by - factor * one).abs() < 1e-4), "{factor}: {by:?}");
+    }
+    let empty = [Slider { contrasts: vec![], amount: 1.0 }];
+    let found = slide(&Towards, &pictures(), &[1, 2], &empty, FlowEdit::default(), &mut NoObserver);
+    assert!(found.unwrap_err().to_string().contains("contrast"));
 }

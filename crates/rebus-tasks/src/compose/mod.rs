@@ -5,6 +5,7 @@ mod cut;
 mod drawn;
 mod harmonize;
 mod poisson;
+mod rectangle;
 mod scene;
 mod seam;
 mod words;
@@ -30,6 +31,7 @@ use toml::Spanned;
 pub use blend::Blend;
 use scene::Shows;
 pub use scene::{Align, Layer, Region as SceneRegion, Scene};
+pub use seam::clone_seamlessly;
 use words::{NoWords, written};
 
 use crate::TaskError;
@@ -186,7 +188,8 @@ fn place(canvas: &mut Pixmap, picture: &RgbaImage, layer: &Layer) -> Option<()> 
     let alone = alone(canvas, &pixmap, layer, if seamless { 1.0 } else { layer.opacity })?;
     if seamless {
         let mut colors = straight(canvas);
-        seam::cloned(&mut colors, &straight(&alone), layer.blend == Blend::PoissonMixed, layer.opacity);
+        clone_seamlessly(&mut colors, &straight(&alone), layer.blend == Blend::PoissonMixed, layer.opacity)
+            .ok()?;
         *canvas = premultiplied(&colors)?;
     } else {
         layer.blend.draw(canvas, &alone);

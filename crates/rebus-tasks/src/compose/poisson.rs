@@ -1,8 +1,11 @@
-//! Poisson's equation on a region of any shape: conjugate gradients (Hestenes and Stiefel 1952), each step of which is made better by a
-//! cycle over coarser and coarser grids (Tatebe 1993). The way between grids is bilinear. On a coarser grid a value is wanted where any
-//! of its four is; it is bound to its neighbours, and to values that are known, as strongly as what it stands for.
+//! Poisson's equation on a region of any shape: on most rectangles [at once](Rectangle), else by conjugate gradients (Hestenes and
+//! Stiefel 1952), each step of which is made better by a cycle over coarser and coarser grids (Tatebe 1993). The way between grids is
+//! bilinear. On a coarser grid a value is wanted where any of its four is; it is bound to its neighbours, and to values that are known,
+//! as strongly as what it stands for.
 
 use rayon::prelude::*;
+
+use super::rectangle::Rectangle;
 
 /// What a place is to the equation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +30,40 @@ const INNER: f64 = 1e-4;
 /// Steps after which what has been reached must do.
 const MOST: usize = 200;
 
-/// Solves `n x_p - (the sum of x over wanted neighbours) = b_p` at every wanted place, n its neighbours that are not beyond, of a grid
-/// of `width` columns; `b` is 0 where nothing is wanted, and so is the answer. The largest residual is at most `tolerance`.
-pub(super) fn solve(width: usize, places: &[Place], b: &[f64], tolerance: f64) -> Vec<f64> {
-    let mut cycle = Cycle::new(width, places);
-    let (stride, size) = (cycle.levels[0].grid.stride, cycle.levels[0].x.len());
+/// What is wanted of a grid: made once, and solved for each channel.
+pub(super) enum Region {
+    /// Solved at once.
+    Rectangle(Rectangle),
+    /// The grid and coarser ones, the finest first.
+    Grids { width: usize, grids: Vec<Grid> },
+}
+
+impl Region {
+    /// Of a grid of `width` columns.
+    pub(super) fn new(width: usize, places: &[Place]) -> Self {
+        if let Some(rectangle) = Rectangle::of(width, places) {
+            return Self::Rectangle(rectangle);
+        }
+        let mut grids = vec![Grid::new(width, places)];
+        while let Some(next) = grids.last_mut().and_then(Grid::coarser) {
+            grids.push(next);
+        }
+        Self::Grids { width, grids }
+    }
+
+    /// Solves `n x_p - (the sum of x over wanted neighbours) = b_p` at every wanted place, n its neighbours that are not beyond; `b` is
+    /// 0 where nothing is wanted, and so is the answer. The largest residual is at most `tolerance`.
+    pub(super) fn solve(&self, b: &[f64], tolerance: f64) -> Vec<f64> {
+        match self {
+            Self::Rectangle(rectangle) => rectangle.solve(b),
+            Self::Grids { width, grids } => by_gradients(*width, grids, b, tolerance),
+        }
+    }
+}
+
+fn by_gradients(width: usize, grids: &[Grid], b: &[f64], tolerance: f64) -> Vec<f64> {
+    let mut cycle = Cycle::new(grids);
+    let (stride, size) = (grids[0].stride, grids[0].sum.len());
     let in_margin = |from: &[f64]| {
         let mut with = vec![0.0; size];
         for (row, from) in from.chunks(width).enumerate() {
@@ -39,6 +71,7 @@ pub(super) fn solve(width: usize, places: &[Place], b: &[f64], tolerance: f64) -
         }
         with
     };
+    let rows = b.len() / width;
     let (b, mut x) = (in_margin(b), vec![0.0; size]);
     let (mut residual, mut steps) = (b.clone(), 0);
     loop {
@@ -50,14 +83,14 @@ pub(super) fn solve(width: usize, places: &[Place], b: &[f64], tolerance: f64) -
         let (better, taken) = cycle.gradients(scaled, MOST - steps);
         steps += taken;
         x.par_iter_mut().zip(&better).for_each(|(x, better)| *x += f64::from(*better) * largest);
-        cycle.levels[0].grid.residual_in_64(&x, &b, &mut residual);
+        grids[0].residual_in_64(&x, &b, &mut residual);
     }
-    x.chunks(stride).skip(1).take(places.len() / width).flat_map(|row| &row[1..=width]).copied().collect()
+    x.chunks(stride).skip(1).take(rows).flat_map(|row| &row[1..=width]).copied().collect()
 }
 
 /// Places bound by springs, with a margin of one, so that each has four neighbours: `(A x)_p` is the sum of `spring * (x_p - x_q)`
 /// over neighbours q, known ones at 0.
-struct Grid {
+pub(super) struct Grid {
     /// Places of a row, with the margin.
     stride: usize,
     rows: usize,
@@ -312,30 +345,26 @@ fn restricted(fine: &Grid, from: &[f32], coarser: &Grid, to: &mut [f32]) {
     });
 }
 
-/// A grid, and what a cycle needs there.
+/// What a cycle needs of a grid.
 struct Level {
-    grid: Grid,
     b: Vec<f32>,
     x: Vec<f32>,
     other: Vec<f32>,
 }
 
-/// The grids of a region, the finest first.
-struct Cycle {
+/// Over the grids of a region, the finest first.
+struct Cycle<'a> {
+    grids: &'a [Grid],
     levels: Vec<Level>,
 }
 
-impl Cycle {
-    fn new(width: usize, places: &[Place]) -> Self {
-        let mut grids = vec![Grid::new(width, places)];
-        while let Some(next) = grids.last_mut().and_then(Grid::coarser) {
-            grids.push(next);
-        }
-        let level = |grid: Grid| {
+impl<'a> Cycle<'a> {
+    fn new(grids: &'a [Grid]) -> Self {
+        let level = |grid: &Grid| {
             let empty = || vec![0.0; grid.sum.len()];
-            Level { b: empty(), x: empty(), other: empty(), grid }
+            Level { b: empty(), x: empty(), other: empty() }
         };
-        Self { levels: grids.into_iter().map(level).collect() }
+        Self { grids, levels: grids.iter().map(level).collect() }
     }
 
     /// Conjugate gradients, until the residual is so much smaller, or `most` steps: what solves `A x = residual`, and how many steps
@@ -350,7 +379,7 @@ impl Cycle {
             let now = dot(&residual, better);
             scale_add(&mut along, if step == 0 { 0.0 } else { now / before }, better);
             before = now;
-            self.levels[0].grid.applied(&along, &mut pulled);
+            self.grids[0].applied(&along, &mut pulled);
             let length = now / dot(&along, &pulled);
             if !length.is_finite() {
                 return (x, step + 1);
@@ -370,13 +399,13 @@ impl Cycle {
         self.levels[0].b.copy_from_slice(b);
         for number in 0..last {
             let (fine, coarser) = self.levels.split_at_mut(number + 1);
-            let (Level { grid, b, x, other }, coarser) = (&mut fine[number], &mut coarser[0]);
+            let (Level { b, x, other }, grid) = (&mut fine[number], &self.grids[number]);
             grid.begun(b, SMOOTH[0], other);
             grid.smoothed(other, b, SMOOTH[1], x);
             grid.residual(x, b, other);
-            restricted(grid, other, &coarser.grid, &mut coarser.b);
+            restricted(grid, other, &self.grids[number + 1], &mut coarser[0].b);
         }
-        let Level { grid, b, x, other } = &mut self.levels[last];
+        let (Level { b, x, other }, grid) = (&mut self.levels[last], &self.grids[last]);
         x.fill(0.0);
         for step in 0..COARSEST {
             // As often in the one order as in the other, or the cycle would not be symmetric.
@@ -386,8 +415,8 @@ impl Cycle {
         }
         for number in (0..last).rev() {
             let (fine, coarser) = self.levels.split_at_mut(number + 1);
-            let Level { grid, b, x, other } = &mut fine[number];
-            prolonged(&coarser[0].grid, &coarser[0].x, grid, x);
+            let (Level { b, x, other }, grid) = (&mut fine[number], &self.grids[number]);
+            prolonged(&self.grids[number + 1], &coarser[0].x, grid, x);
             grid.smoothed(x, b, SMOOTH[1], other);
             grid.smoothed(other, b, SMOOTH[0], x);
         }

@@ -3,17 +3,35 @@
 use image::{Rgba, RgbaImage};
 use rayon::prelude::*;
 
-use super::poisson::{Place, solve};
+use super::poisson::{Place, Region};
+use crate::TaskError;
 
 /// Of values from 0 to 1; the answer is off by about as much, or less.
 const TOLERANCE: f64 = 1e-7;
 
 /// Puts a layer that lies where it belongs, and has the size of the canvas, into it. `mixed` takes the stronger of both gradients at
 /// each place (equation 12), else the layer's (equation 11). Where the layer is more than half there, the canvas becomes opaque; all
-/// else stays.
-pub(super) fn cloned(canvas: &mut RgbaImage, layer: &RgbaImage, mixed: bool, opacity: f64) {
-    let Some(part) = Part::of(layer) else { return };
+/// else stays. `opacity` is from 0 to 1.
+///
+/// # Errors
+/// A layer of another size than the canvas.
+pub fn clone_seamlessly(
+    canvas: &mut RgbaImage,
+    layer: &RgbaImage,
+    mixed: bool,
+    opacity: f64,
+) -> Result<(), TaskError> {
+    if layer.dimensions() != canvas.dimensions() {
+        let (width, height) = canvas.dimensions();
+        return Err(TaskError::Region {
+            what: "layer",
+            value: format!("of {}x{}", layer.width(), layer.height()),
+            rule: format!("it must have the size of the canvas, {width}x{height}"),
+        });
+    }
+    let Some(part) = Part::of(layer) else { return Ok(()) };
     let places = part.places(layer);
+    let region = Region::new(part.width as usize, &places);
     let answers: Vec<Vec<f64>> = (0..3usize)
         .into_par_iter()
         .map(|channel| {
@@ -24,7 +42,7 @@ pub(super) fn cloned(canvas: &mut RgbaImage, layer: &RgbaImage, mixed: bool, opa
                 .map(|at| if part.pixel(layer, at)[3] > 0 { value(layer, at) } else { f64::NAN })
                 .collect();
             let b = part.pulls(&places, &below, &layer, mixed);
-            let apart = solve(part.width as usize, &places, &b, TOLERANCE);
+            let apart = region.solve(&b, TOLERANCE);
             apart.iter().zip(layer).map(|(apart, layer)| layer + apart).collect()
         })
         .collect();
@@ -40,6 +58,7 @@ pub(super) fn cloned(canvas: &mut RgbaImage, layer: &RgbaImage, mixed: bool, opa
         let alpha = f64::from(alpha) + (255.0 - f64::from(alpha)) * opacity;
         *pixel = Rgba([mix(0, red), mix(1, green), mix(2, blue), alpha.round() as u8]);
     }
+    Ok(())
 }
 
 /// The part of a canvas in which a layer is, with one place around it where the canvas has that.

@@ -5,8 +5,8 @@ use image::{Rgba, RgbaImage};
 use proptest::prelude::*;
 
 use super::{
-    poisson::{Place, solve},
-    seam::cloned,
+    poisson::{Place, Region},
+    seam::clone_seamlessly,
 };
 
 /// The same equations, solved at once.
@@ -37,6 +37,47 @@ fn directly(width: usize, places: &[Place], b: &[f64]) -> Vec<f64> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rectangles_are_solved_as_directly(
+        columns in 1usize..14,
+        rows in 1usize..14,
+        sides in 0u8..16,
+        around in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut draws = rebus_data::random::stream(seed, rebus_data::random::Purpose::Other, 0, 0);
+        // A border all around, of which each side is known or beyond; without it, beyond is where the grid ends.
+        let known = |side: u8| sides >> side & 1 == 1;
+        let [west, east, north, south] = [0, 1, 2, 3].map(|side| usize::from(around || known(side)));
+        let (width, height) = (columns + west + east, rows + north + south);
+        let place = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            let side = [x < west, x >= west + columns, y < north, y >= north + rows].iter().position(|is| *is);
+            match side {
+                None => Place::Wanted,
+                Some(side) if known(side as u8) => Place::Known,
+                Some(_) => Place::Beyond,
+            }
+        };
+        let places: Vec<Place> = (0..width * height).map(place).collect();
+        let region = Region::new(width, &places);
+        let solved_at_once = (known(0) && known(1)) || (known(2) && known(3));
+        prop_assert_eq!(matches!(region, Region::Rectangle(_)), solved_at_once);
+        // Where nothing is known, many answers are right.
+        if sides > 0 {
+            let draw = |place: &Place| match place {
+                Place::Wanted => 2.0 * f64::from(rebus_data::random::uniform(&mut draws)) - 1.0,
+                _ => 0.0,
+            };
+            let b: Vec<f64> = places.iter().map(draw).collect();
+            let (found, wanted) = (region.solve(&b, 1e-10), directly(width, &places, &b));
+            for ((found, wanted), place) in found.iter().zip(&wanted).zip(&places) {
+                let wanted = if *place == Place::Wanted { *wanted } else { 0.0 };
+                prop_assert!((found - wanted).abs() < 1e-6, "{} {}", found, wanted);
+            }
+        }
+    }
 
     #[test]
     fn regions_of_any_shape_are_solved_as_directly(
@@ -74,7 +115,7 @@ proptest! {
         }
         let b: Vec<f64> =
             places.iter().map(|place| if *place == Place::Wanted { 2.0 * draw() - 1.0 } else { 0.0 }).collect();
-        let (found, wanted) = (solve(width, &places, &b, 1e-8), directly(width, &places, &b));
+        let (found, wanted) = (Region::new(width, &places).solve(&b, 1e-8), directly(width, &places, &b));
         for ((found, wanted), place) in found.iter().zip(&wanted).zip(&places) {
             if *place == Place::Wanted {
                 prop_assert!((found - wanted).abs() < 1e-6, "{} {}", found, wanted);
@@ -101,7 +142,7 @@ fn a_large_region_is_solved_to_a_millionth() {
         there.map(|other| answer(at) - if is(other) { answer(other) } else { 0.0 }).sum::<f64>()
     };
     let b: Vec<f64> = (0..places.len()).map(|at| if is(at) { pull(at) } else { 0.0 }).collect();
-    let found = solve(width, &places, &b, 1e-8);
+    let found = Region::new(width, &places).solve(&b, 1e-8);
     let apart = |(at, found): (usize, &f64)| if is(at) { (found - answer(at)).abs() } else { found.abs() };
     let worst = found.iter().enumerate().map(apart).fold(0.0, f64::max);
     assert!(worst < 1e-6, "{worst}");
@@ -136,7 +177,7 @@ fn a_layer_that_differs_by_a_shade_alone_disappears() {
     });
     layer.pixels_mut().for_each(|pixel| pixel[3] = pixel[3].max(1));
     let mut found = canvas();
-    cloned(&mut found, &layer, false, 1.0);
+    clone_seamlessly(&mut found, &layer, false, 1.0).unwrap();
     assert!(apart(&found, &canvas()) <= 1, "{}", apart(&found, &canvas()));
 }
 
@@ -144,7 +185,7 @@ fn a_layer_that_differs_by_a_shade_alone_disappears() {
 fn what_is_outside_stays_and_what_is_inside_keeps_its_gradients() {
     let layer = disc(|x, _| [if x % 2 == 0 { 20 } else { 60 }, 0, 255]);
     let mut found = canvas();
-    cloned(&mut found, &layer, false, 1.0);
+    clone_seamlessly(&mut found, &layer, false, 1.0).unwrap();
     for (x, y, pixel) in found.enumerate_pixels() {
         assert!(layer[(x, y)][3] > 0 || *pixel == canvas()[(x, y)], "{x},{y}");
     }
@@ -152,7 +193,7 @@ fn what_is_outside_stays_and_what_is_inside_keeps_its_gradients() {
     assert!((38..=43).contains(&step), "{step}");
     // Half of it is half of the way.
     let mut half = canvas();
-    cloned(&mut half, &layer, false, 0.5);
+    clone_seamlessly(&mut half, &layer, false, 0.5).unwrap();
     let (whole, before) = (f64::from(found[(20, 14)][0]), f64::from(canvas()[(20, 14)][0]));
     assert!((f64::from(half[(20, 14)][0]) - (whole + before) / 2.0).abs() <= 1.0);
 }
@@ -161,8 +202,8 @@ fn what_is_outside_stays_and_what_is_inside_keeps_its_gradients() {
 fn mixed_gradients_let_through_what_is_below_an_even_layer() {
     let layer = disc(|_, _| [10, 10, 10]);
     let (mut mixed, mut plain) = (canvas(), canvas());
-    cloned(&mut mixed, &layer, true, 1.0);
-    cloned(&mut plain, &layer, false, 1.0);
+    clone_seamlessly(&mut mixed, &layer, true, 1.0).unwrap();
+    clone_seamlessly(&mut plain, &layer, false, 1.0).unwrap();
     assert!(apart(&mixed, &canvas()) <= 1, "{}", apart(&mixed, &canvas()));
     assert!(apart(&plain, &canvas()) > 2);
 }
@@ -171,9 +212,10 @@ fn mixed_gradients_let_through_what_is_below_an_even_layer() {
 fn without_a_border_a_layer_is_laid_on_as_it_is() {
     let layer = RgbaImage::from_fn(40, 30, |x, y| Rgba([x as u8, y as u8, 7, 255]));
     let mut found = canvas();
-    cloned(&mut found, &layer, false, 1.0);
+    clone_seamlessly(&mut found, &layer, false, 1.0).unwrap();
     assert!(apart(&found, &layer) <= 1);
+    assert!(clone_seamlessly(&mut found, &RgbaImage::new(40, 31), false, 1.0).is_err());
     let mut nothing = canvas();
-    cloned(&mut nothing, &RgbaImage::new(40, 30), false, 1.0);
+    clone_seamlessly(&mut nothing, &RgbaImage::new(40, 30), false, 1.0).unwrap();
     assert!(nothing == canvas());
 }

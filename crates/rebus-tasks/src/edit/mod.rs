@@ -1,6 +1,7 @@
 //! Pictures that exist, changed: drawn anew as a prompt says, in a region or everywhere, or as other words would have them.
 
 mod adjust;
+mod attribute;
 mod invert;
 mod paste;
 mod pixels;
@@ -14,7 +15,7 @@ use rebus_data::{
     picture,
 };
 use rebus_models::{
-    Condition, Denoise, GenerateRequest, Model, ModelError, Observer,
+    GenerateRequest, Model, ModelError, Observer,
     registry::able,
     sampling::{FlowEdit, Sampler, Start, Words, flow_edit},
 };
@@ -24,6 +25,8 @@ use crate::{
     reconstruct::{fit as fitted, told},
 };
 pub use adjust::Adjustment;
+pub use attribute::{Attribute, Contrast, Direction};
+pub(crate) use invert::of_latent;
 pub use invert::{InvertTask, Inverted, invert};
 use paste::{Part, paste};
 use region::Marked;
@@ -52,6 +55,8 @@ pub enum Change {
         /// What is to be seen then.
         to: String,
     },
+    /// Along sliders, each by an amount: 1 is about as much as words change, below 0 is less of it.
+    Attributes(Vec<(Attribute, f64)>),
 }
 
 /// A picture to change.
@@ -67,11 +72,11 @@ pub struct EditTask {
     pub count: usize,
     /// Variation `i` has seed `seed + i`.
     pub seed: u64,
-    /// The part of the way to noise: 0.6 by default, all of it in a region, 0.7 for words.
+    /// The part of the way to noise: 0.6 by default, all of it in a region, 0.7 for words, 0.85 for sliders.
     pub strength: Option<f64>,
     /// What to keep away from.
     pub negative_prompt: Option<String>,
-    /// How closely to follow the prompt; the model's own choice by default, 5.5 for words.
+    /// How closely to follow the prompt; the model's own choice by default, 5.5 for words, 2.5 for sliders.
     pub guidance_scale: Option<f32>,
     /// How closely to follow what is said of the picture as it is; 1.5 by default.
     pub source_guidance_scale: Option<f32>,
@@ -227,32 +232,34 @@ fn changed(
         Change::Words { from, to } => {
             let (source, target) = (told(from)?, told(to)?);
             if let Some(denoise) = model.denoise() {
-                return by_velocities(denoise, task, &shown, seeds, [&source, &target], observer);
+                let nothing = denoise.unconditional(count)?;
+                let words = Words { source: &source, target: &target, negative: &nothing };
+                return Ok(flow_edit(
+                    denoise,
+                    &shown,
+                    seeds,
+                    words,
+                    walked(task, FlowEdit::default()),
+                    observer,
+                )?);
             }
             let able = model.reconstruct().ok_or_else(|| lacks("edit", able("edit")))?;
             let latents = able.latents(&shown, Some(&source))?;
             Ok(able.decode(&latents, Some(&target))?)
         }
+        Change::Attributes(sliders) => {
+            attribute::moved(model, &shown, seeds, sliders, walked(task, FlowEdit::slider()), observer)
+        }
     }
 }
 
-fn by_velocities(
-    model: &dyn Denoise,
-    task: &EditTask,
-    shown: &Pictures,
-    seeds: &[u64],
-    [source, target]: [&Condition; 2],
-    observer: &mut dyn Observer,
-) -> Result<Pictures, TaskError> {
-    let usual = FlowEdit::default();
-    let settings = FlowEdit {
+/// How a flow is walked for a task: as usual but for what it says.
+fn walked(task: &EditTask, usual: FlowEdit) -> FlowEdit {
+    FlowEdit {
         num_inference_steps: task.num_inference_steps.unwrap_or(usual.num_inference_steps),
         strength: task.strength.unwrap_or(usual.strength),
         source_guidance: task.source_guidance_scale.unwrap_or(usual.source_guidance),
         target_guidance: task.guidance_scale.unwrap_or(usual.target_guidance),
         ..usual
-    };
-    let nothing = model.unconditional(seeds.len())?;
-    let words = Words { source, target, negative: &nothing };
-    Ok(flow_edit(model, shown, seeds, words, settings, observer)?)
+    }
 }

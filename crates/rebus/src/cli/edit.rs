@@ -10,7 +10,7 @@ use rebus_tasks::{
 };
 
 use super::{
-    again,
+    again, attribute,
     compute::Compute,
     edits,
     failure::Failure,
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     pictures: Vec<PathBuf>,
     /// What is to be seen: the picture is noised to a part of the way, and drawn anew.
-    #[arg(long, required_unless_present_any = ["to", "adjust", "warp", "shape", "invert", "recipe"], conflicts_with_all = ["from", "to"])]
+    #[arg(long, required_unless_present_any = ["to", "attribute", "adjust", "warp", "shape", "invert", "recipe"], conflicts_with_all = ["from", "to"])]
     prompt: Option<String>,
     /// What is to be seen now, for an edit that changes what the words change.
     #[arg(long, requires = "to")]
@@ -36,9 +36,13 @@ pub(crate) struct Args {
     /// What is to be seen then.
     #[arg(long, requires = "from")]
     to: Option<String>,
-    /// Take a picture back to the noise that it is drawn from, and keep it in this file: `rebus generate --noise FILE` begins
-    /// with it. `--prompt` says what is seen; what is drawn of the noise is written too, with how near it comes.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "adjust", "warp", "shape", "strength", "place", "negative_prompt", "count"])]
+    /// More of something, or less, by a slider that `rebus attribute` has learned: its name, or its file, and how far, such as
+    /// smile=+1; several with commas between them.
+    #[arg(long, value_name = "NAME=AMOUNT,...", value_delimiter = ',', value_parser = attribute::amount, conflicts_with_all = ["prompt", "from", "to", "negative_prompt"])]
+    attribute: Vec<(String, f64)>,
+    /// Take a picture back to the noise or the latent that it is drawn from, and keep it in this file: `rebus generate --noise FILE`
+    /// begins with it. `--prompt` says what is seen; what is drawn of the noise is written too, with how near it comes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "attribute", "adjust", "warp", "shape", "strength", "place", "negative_prompt", "count"])]
     invert: Option<PathBuf>,
     /// Changes that need no model, one after the other, before those by words: hue=DEGREES, saturation=FACTOR, brightness=PERCENT,
     /// contrast=FACTOR, blur=PIXELS, sharpen=PIXELS, rotate=90|180|270, flip=horizontal|vertical, crop=X:Y:WIDTH:HEIGHT,
@@ -56,7 +60,7 @@ pub(crate) struct Args {
     /// begin in its folder.
     #[arg(long, value_name = "FILE.toml", conflicts_with = "invert")]
     recipe: Option<PathBuf>,
-    /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words.
+    /// The part of the way to noise, above 0 and at most 1: 0.6 for a prompt, all of it in a region, 0.7 for words, 0.85 for sliders.
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
     #[command(flatten)]
@@ -272,8 +276,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return invert(args, file);
     }
     let before = args.recipe.as_deref().map(edits::read).transpose()?.unwrap_or_default();
-    let draws = before.iter().chain([args]).any(|edit| edit.by_words().is_some());
-    let count = if args.by_words().is_some() { args.count as usize } else { 1 };
+    let draws = before.iter().chain([args]).any(|edit| edit.draws());
+    let count = if args.draws() { args.count as usize } else { 1 };
     let mut written = args.writing.begin(args.pictures.len() * count)?;
     let mut steps = before.iter().map(Edit::of).collect::<Result<Vec<_>, _>>()?;
     steps.extend(args.changes_anything().then(|| Edit::of(args)).transpose()?);
@@ -324,24 +328,33 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Args {
-    /// What words change, if any do.
-    fn by_words(&self) -> Option<Change> {
-        match (&self.prompt, &self.from, &self.to) {
+    /// Whether a model is asked.
+    fn draws(&self) -> bool {
+        self.prompt.is_some() || self.to.is_some() || !self.attribute.is_empty()
+    }
+
+    /// What a model changes, if it is asked.
+    fn by_model(&self) -> Result<Option<Change>, Failure> {
+        Ok(match (&self.prompt, &self.from, &self.to) {
             (Some(prompt), ..) => Some(Change::Redraw { prompt: prompt.clone() }),
             (None, Some(from), Some(to)) => Some(Change::Words { from: from.clone(), to: to.clone() }),
-            _ => None,
-        }
+            _ if self.attribute.is_empty() => None,
+            _ => {
+                let read = |(name, amount): &(String, f64)| Ok((attribute::read(name)?, *amount));
+                Some(Change::Attributes(self.attribute.iter().map(read).collect::<Result<_, Failure>>()?))
+            }
+        })
     }
 
     fn changes_anything(&self) -> bool {
-        self.by_words().is_some() || self.adjust.is_some() || self.warp.is_some() || self.shape.is_some()
+        self.draws() || self.adjust.is_some() || self.warp.is_some() || self.shape.is_some()
     }
 }
 
 /// An edit with all that it needs of files.
 struct Edit<'a> {
     args: &'a Args,
-    by_words: Option<Change>,
+    by_model: Option<Change>,
     adjustments: Vec<Adjustment>,
     region: Region,
 }
@@ -354,7 +367,7 @@ impl<'a> Edit<'a> {
             let masks = [read_picture(from)?.to_luma8(), read_picture(to)?.to_luma8()];
             adjustments.push(Adjustment::Warp(Warp::Outline(Box::new(masks))));
         }
-        Ok(Self { args, by_words: args.by_words(), adjustments, region: args.region.read()? })
+        Ok(Self { args, by_model: args.by_model()?, adjustments, region: args.region.read()? })
     }
 
     /// The variations of a picture; `seed` is for an edit that has none of its own.
@@ -364,8 +377,8 @@ impl<'a> Edit<'a> {
         model: Option<&dyn Model>,
         seed: u64,
     ) -> Result<Vec<DynamicImage>, Failure> {
-        let Self { args, by_words, adjustments, region } = self;
-        let (Some(model), Some(change)) = (model, by_words) else {
+        let Self { args, by_model, adjustments, region } = self;
+        let (Some(model), Some(change)) = (model, by_model) else {
             return Ok(vec![adjust(&picture, adjustments, region)?]);
         };
         let task = EditTask {

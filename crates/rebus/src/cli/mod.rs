@@ -3,6 +3,7 @@
 //! Standard output is for results; progress, warnings and errors go to standard error.
 
 mod again;
+mod attribute;
 mod cache;
 mod completions;
 mod compose;
@@ -55,6 +56,8 @@ enum Command {
     Generate(generate::Args),
     /// Change a picture: by a prompt, in a region, or as other words would have it.
     Edit(edit::Args),
+    /// Learn a slider for `rebus edit --attribute` from captions or groups of a collection.
+    Attribute(attribute::Args),
     /// Make other pictures of pictures: of edges, of grey ones, of small ones.
     Translate(translate::Args),
     /// One picture of several: of files, of prompts and of words, in layers.
@@ -114,6 +117,7 @@ pub(crate) fn run() -> i32 {
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Edit(args) => edit::run(&args),
+        Command::Attribute(args) => attribute::run(&args),
         Command::Translate(args) => translate::run(&args),
         Command::Compose(args) => compose::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),

@@ -324,3 +324,56 @@ fn what_cannot_be_edited_is_said_so() {
     let (code, said) = failed(folder.path(), &["edit", "disc.png"]);
     assert!(code == 2 && said.contains("--prompt"), "{said}");
 }
+
+#[test]
+fn a_slider_is_learned_once_and_moves_pictures_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    disc(folder.path());
+    let emoji = crate::emoji();
+    let emoji = emoji.to_str().unwrap();
+    fn learning<'a>(emoji: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        [&["attribute", "tone", "--data", emoji][..], more].concat()
+    }
+    let words = ["--words", "light skin tone=dark skin tone"];
+    let said: serde_json::Value =
+        serde_json::from_str(&done(folder.path(), &learning(emoji, &[&words[..], &["--json"]].concat())))
+            .unwrap();
+    assert_eq!(said["file"], "attributes/tone.json");
+    let first = &said["contrasts"][0];
+    assert_eq!(first[0].as_str().unwrap().replace("light", "dark"), first[1].as_str().unwrap());
+    let groups = ["--column", "group", "--without", "Objects", "--with", "Smileys", "-o", "smiley.json"];
+    done(folder.path(), &learning(emoji, &groups));
+
+    let edit = |amount: &str, out: &str| {
+        let slider = format!("--attribute={amount}");
+        done(folder.path(), &["edit", "disc.png", &slider, "--steps", "6", "--seed", "1", "-o", out]);
+        image::open(folder.path().join(out)).unwrap().to_rgb8()
+    };
+    let (more, less) = (edit("tone=+2", "more.png"), edit("tone=-2", "less.png"));
+    assert!(more != less);
+    assert!(edit("tone=0", "none.png") != more);
+    edit("tone=1,smiley.json=0.5", "both.png");
+    std::fs::write(folder.path().join("edits.toml"), "[[edit]]\nattribute = [\"tone=+2\"]\nsteps = 6\n")
+        .unwrap();
+    let recipe = ["edit", "disc.png", "--recipe", "edits.toml", "--seed", "1", "-o", "recipe.png"];
+    done(folder.path(), &recipe);
+    assert!(image::open(folder.path().join("recipe.png")).unwrap().to_rgb8() == more);
+
+    std::fs::write(folder.path().join("broken.json"), "{\"name\": 3}").unwrap();
+    for (args, words) in [
+        (learning(emoji, &words), "attributes/tone.json is there already"),
+        (learning(emoji, &["-o", "new.json", "--words", "light skin tone=green"]), "green"),
+        (learning(emoji, &["-o", "new.json", "--words", "light skin tone"]), "lacks its `=`"),
+        (learning(emoji, &["-o", "new.json", "--with", "Objects"]), "--without"),
+        (learning(emoji, &["-o", "new.json", "--column", "grup", "--without", "a", "--with", "b"]), "grup"),
+        (vec!["edit", "disc.png", "--attribute", "smile=1"], "rebus attribute smile"),
+        (vec!["edit", "disc.png", "--attribute", "tone"], "lacks its `=`"),
+        (vec!["edit", "disc.png", "--attribute", "tone=much"], "must be a number"),
+        (vec!["edit", "disc.png", "--attribute", "broken.json=1"], "broken.json"),
+        (vec!["edit", "disc.png", "--attribute", "tone=1", "--prompt", "sun"], "--prompt"),
+    ] {
+        let (code, said) = failed(folder.path(), &args);
+        assert!(code == 2 && said.contains(words), "{args:?}: {code} {said}");
+    }
+    assert!(!folder.path().join("new.json").exists());
+}

@@ -58,6 +58,23 @@ fn an_autoencoder_gives_pictures_back_and_goes_from_one_to_another() {
     // Other words for the same latent.
     let words = ["edit", &a, "--from", "a face", "--to", "a sun", "-o", "edited.png"];
     done(folder.path(), &[&words[..], &model].concat());
+    // A slider in latents, and a latent kept in a file.
+    let data = emoji.to_str().unwrap();
+    let groups = ["--column", "group", "--without", "Objects", "--with", "Smileys", "-o", "smiley.json"];
+    done(folder.path(), &[&["attribute", "smiley", "--data", data][..], &groups, &model].concat());
+    let slid = ["edit", &a, "--attribute", "smiley.json=2", "-o", "slid.png"];
+    done(folder.path(), &[&slid[..], &model].concat());
+    assert!(pixels("slid.png") != pixels(&a));
+    let (code, said) = failed(
+        folder.path(),
+        &["edit", &a, "--attribute", "smiley.json=2", "-o", "flow.png", "--steps", "0"],
+    );
+    assert!(code == 2 && said.contains("steps"), "{said}");
+    let kept = ["edit", &a, "--invert", "a.latent", "--prompt", "a face", "-o", "inverted.png"];
+    done(folder.path(), &[&kept[..], &model].concat());
+    let again = ["generate", "a face", "--noise", "a.latent", "--seed", "1", "-o", "again.png"];
+    done(folder.path(), &[&again[..], &model].concat());
+    assert!(pixels("again.png") == pixels("inverted.png"));
     let (code, said) = failed(folder.path(), &[&["edit", &a, "--prompt", "a sun"][..], &model].concat());
     assert!(code == 2 && said.contains("vae") && said.contains("--from"), "{said}");
     let drawn = done(folder.path(), &[&["generate", "a face", "-n", "2"][..], &model].concat());

@@ -2,6 +2,7 @@
 //! GAN! A Modern GAN Baseline"): residual, without normalisation, a relativistic loss with penalties on both sides.
 
 mod config;
+mod latent;
 mod network;
 mod objective;
 mod sample;
@@ -21,7 +22,7 @@ use crate::{Family, reader::CONDITION};
 pub const FAMILY: Family = Family {
     name: "gan-modern",
     about: "an adversarial network that reads captions: one step, no normalisation",
-    verbs: &["generate"],
+    verbs: &["generate", "edit", "reconstruct"],
     open: |folder, device| Ok(Arc::new(ModernModel::open(folder, device)?)),
     objective: |spec| Ok(Box::new(ModernObjective::new(spec)?)),
     any_shape: false,

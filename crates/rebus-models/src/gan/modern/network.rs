@@ -84,18 +84,32 @@ impl Generator {
 
     /// Noise `[batch, noise width]` and a pooled text `[batch, text width]` to `[batch, channel, height, width]`.
     pub fn forward(&self, noise: Tensor<2>, pooled: Tensor<2>) -> Tensor<4> {
-        let mut style = Tensor::cat(vec![noise, pooled], 1); // [b, noise + text]
-        for layer in &self.mix {
-            style = leaky_relu(layer.forward(style), SLOPE); // [b, style]
-        }
-        let strength = self.strength.forward(style.clone()); // [b, w0]
+        self.draw(&vec![self.style(noise, pooled); self.layers()])
+    }
+
+    /// Noise and a pooled text to what modulates every layer, `[batch, style width]`.
+    pub fn style(&self, noise: Tensor<2>, pooled: Tensor<2>) -> Tensor<2> {
+        let mixed = Tensor::cat(vec![noise, pooled], 1); // [b, noise + text]
+        self.mix.iter().fold(mixed, |style, layer| leaky_relu(layer.forward(style), SLOPE)) // [b, style]
+    }
+
+    /// Layers that a style modulates: the coarsest pattern, and each block.
+    pub fn layers(&self) -> usize {
+        1 + self.stages.iter().map(|stage| stage.blocks.len()).sum::<usize>()
+    }
+
+    /// The pictures of a style for each layer.
+    pub fn draw(&self, styles: &[Tensor<2>]) -> Tensor<4> {
+        let (first, mut styles) = styles.split_at(1);
+        let strength = self.strength.forward(first[0].clone()); // [b, w0]
         let [batch, width] = strength.dims();
         let mut x = self.basis.val() * (strength.reshape([batch, width, 1, 1]) + 1.0); // [b, w0, h / 2^n, w / 2^n]
         for stage in &self.stages {
             if let Some(change) = &stage.change {
                 x = resample::upsample_nearest(change.forward(x), 2);
             }
-            x = stage.forward(x, Some(&style)); // [b, w, h, w]
+            let (own, others) = styles.split_at(stage.blocks.len());
+            (x, styles) = (stage.forward(x, own), others); // [b, w, h, w]
         }
         self.output.forward(leaky_relu(x, SLOPE)) // [b, channel, h, w]
     }
@@ -132,7 +146,7 @@ impl Discriminator {
             if let Some(change) = &stage.change {
                 x = change.forward(resample::downsample_mean(x, 2));
             }
-            x = stage.forward(x, None); // [b, w, h, w]
+            x = stage.forward(x, &[]); // [b, w, h, w]
         }
         let x = leaky_relu(x, SLOPE) * self.basis.val(); // [b, w0, h / 2^n, w / 2^n]
         let [batch, width, ..] = x.dims();
@@ -170,8 +184,9 @@ impl Stage {
         }
     }
 
-    fn forward(&self, x: Tensor<4>, style: Option<&Tensor<2>>) -> Tensor<4> {
-        self.blocks.iter().fold(x, |x, block| block.forward(x, style))
+    /// A style for each block, or none for any.
+    fn forward(&self, x: Tensor<4>, styles: &[Tensor<2>]) -> Tensor<4> {
+        self.blocks.iter().enumerate().fold(x, |x, (at, block)| block.forward(x, styles.get(at)))
     }
 }
 

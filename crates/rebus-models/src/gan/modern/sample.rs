@@ -1,16 +1,24 @@
-//! The generator as a model that draws in one step what it is told.
+//! The generator as a model that draws in one step what it is told, and finds what draws a picture.
 
-use burn::{module::Module, tensor::Device};
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
 use rebus_data::Pictures;
 use rebus_nn::{
     Init,
     random::{Purpose, normal_per_seed},
 };
 
-use super::{Generator, ModernConfig};
+use super::{
+    Generator, ModernConfig,
+    latent::{Latent, search},
+};
 use crate::{
-    Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder, ModelInfo,
-    Observer,
+    Condition, Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder,
+    ModelInfo, NoObserver, Observer, Reconstruct, Vectors,
+    capability::reconstruct,
+    modality,
     reader::{Reader, Reading},
     registry::section,
     sampling,
@@ -53,6 +61,18 @@ impl ModernModel {
         model.info = model.info.told_by(folder.hash, folder.provenance);
         Ok(model)
     }
+
+    /// A condition of so many entries; the unconditional one where none is given.
+    fn told(&self, condition: Option<&Condition>, count: usize) -> Result<Condition, ModelError> {
+        match condition {
+            Some(condition) => Ok(condition.clone()),
+            None => self.text.nothing(count),
+        }
+    }
+}
+
+fn pooled(condition: &Condition) -> Result<Tensor<2>, ModelError> {
+    Ok(condition.main().ok_or_else(ModelError::without_text)?.pooled.clone())
 }
 
 impl Model for ModernModel {
@@ -67,6 +87,10 @@ impl Model for ModernModel {
     fn generate(&self) -> Option<&dyn Generate> {
         Some(self)
     }
+
+    fn reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
 }
 
 impl Generate for ModernModel {
@@ -75,21 +99,50 @@ impl Generate for ModernModel {
         request: &GenerateRequest,
         observer: &mut dyn Observer,
     ) -> Result<Pictures, ModelError> {
-        let condition = match &request.condition {
-            Some(condition) => condition.clone(),
-            None => self.text.nothing(request.seeds.len())?,
-        };
+        let condition = self.told(request.condition.as_ref(), request.seeds.len())?;
         sampling::in_one_step(request.seeds.len(), self.info.picture_shape, observer, |chunk| {
             let seeds = chunk.of(&request.seeds);
             let noise =
                 normal_per_seed([0, self.config.noise_width], &seeds, Purpose::Noise, 0, &self.device);
-            let condition = chunk.condition(&condition);
-            let text = condition.main().ok_or_else(ModelError::without_text)?;
-            Ok(self.generator.forward(noise, text.pooled.clone()))
+            Ok(self.generator.forward(noise, pooled(&chunk.condition(&condition))?))
         })
     }
 
     fn options(&self) -> GenerateOptions {
         GenerateOptions { prompt: true, ..GenerateOptions::default() }
+    }
+}
+
+impl Reconstruct for ModernModel {
+    fn latent_width(&self) -> usize {
+        self.config.noise_width + self.generator.layers() * self.config.style_width
+    }
+
+    fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError> {
+        let [count, shape @ ..] = pictures.shape;
+        reconstruct::check_pictures(pictures, self.info.picture_shape)?;
+        let condition = self.told(condition, count)?;
+        let all: Vec<&[f32]> = pictures.data.chunks(shape.iter().product()).collect();
+        let mut data = vec![];
+        for chunk in sampling::chunks(count) {
+            let shown = modality::to_tensor(&chunk.pictures(&all, shape), &self.device);
+            let found = search(&self.generator, &self.config, shown, pooled(&chunk.condition(&condition))?);
+            let rows = found.to_rows().narrow(0, 0, chunk.length);
+            data.extend(rows.into_data().iter::<f32>());
+        }
+        Ok(Vectors { width: self.latent_width(), data })
+    }
+
+    fn decode(&self, latents: &Vectors, condition: Option<&Condition>) -> Result<Pictures, ModelError> {
+        reconstruct::check_latents(latents, self.latent_width())?;
+        let count = latents.len();
+        let condition = self.told(condition, count)?;
+        let rows: Vec<&[f32]> = latents.data.chunks(latents.width.max(1)).collect();
+        sampling::in_one_step(count, self.info.picture_shape, &mut NoObserver, |chunk| {
+            let chosen = chunk.of(&rows);
+            let data = TensorData::new(chosen.concat(), [chosen.len(), latents.width]);
+            let latent = Latent::of_rows(Tensor::from_data(data, &self.device), &self.config);
+            Ok(latent.drawn(&self.generator, pooled(&chunk.condition(&condition))?))
+        })
     }
 }
