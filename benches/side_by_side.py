@@ -48,11 +48,13 @@ with_torch()
 sys.path.insert(0, str(GOLDEN))
 
 import autoencoder  # noqa: E402
+import cyclegan  # noqa: E402
 import dual  # noqa: E402
 import flow  # noqa: E402
 import flow_transformer  # noqa: E402
 import gan_classic  # noqa: E402
 import gan_modern  # noqa: E402
+import pix2pix  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 import vae  # noqa: E402
@@ -412,6 +414,57 @@ def autoencoder_step(layout, wrap):
     return lambda: (first(), second())
 
 
+def edges(shown):
+    """Some source of as many numbers: what it shows does not matter."""
+    return (shown.diff(dim=3, append=shown[..., :1]).abs() > 0.5).float().contiguous(memory_format=torch.contiguous_format)
+
+
+def pix2pix_step(layout, wrap):
+    pix2pix.WIDTHS, pix2pix.FULL, pix2pix.DISCRIMINATOR = [48, 96, 160, 192], 24, [32, 64, 128]
+    g, seen = in_layout(Weights(0), layout), {}
+    says = lambda picture: pix2pix.discriminator(g, torch.cat([seen["source"], picture], 1))
+    real = lambda x: F.softplus(-x).mean()
+    false = lambda x: F.softplus(x).mean()
+
+    def drawn():
+        wanted = pictures(layout)
+        source = edges(wanted).contiguous(memory_format=layout)
+        made = pix2pix.unet(g, source)
+        seen.update(source=source, wanted=wanted, made=made.detach())
+        return real(says(made)) + 100 * (made - wanted).abs().mean()
+
+    judged = lambda: (real(says(seen["wanted"])) + false(says(seen["made"]))) / 2
+    first = train(g, "network.", drawn, (0.5, 0.999), wrap)
+    second = train(g, "discriminator.", judged, (0.5, 0.999), wrap)
+    return lambda: (first(), second())
+
+
+def cyclegan_step(layout, wrap):
+    cyclegan.WIDTH, cyclegan.BLOCKS, cyclegan.DISCRIMINATOR = 24, 4, [32, 64, 128]
+    g, seen = in_layout(Weights(0), layout), {}
+    there, back = (lambda x, name=name: cyclegan.generator(g, f"network.{name}", x) for name in ("there", "back"))
+    of_sources = lambda x: cyclegan.discriminator(g, "discriminator.sources", x)
+    of_pictures = lambda x: cyclegan.discriminator(g, "discriminator.pictures", x)
+    apart = lambda a, b: (a - b).abs().mean()
+
+    def drawn():
+        picture = pictures(layout)
+        source = edges(picture).contiguous(memory_format=layout)
+        as_picture, as_source = there(source), back(picture)
+        seen.update(source=source, picture=picture, as_picture=as_picture.detach(), as_source=as_source.detach())
+        loss = (of_pictures(as_picture) - 1).square().mean() + (of_sources(as_source) - 1).square().mean()
+        loss = loss + 10 * (apart(back(as_picture), source) + apart(there(as_source), picture))
+        return loss + 5 * (apart(back(source), source) + apart(there(picture), picture))
+
+    def judged():
+        judge = lambda judge, real, made: ((judge(real) - 1).square().mean() + judge(made).square().mean()) / 2
+        return judge(of_sources, seen["source"], seen["as_source"]) + judge(of_pictures, seen["picture"], seen["as_picture"])
+
+    first = train(g, "network.", drawn, (0.5, 0.999), wrap)
+    second = train(g, "discriminator.", judged, (0.5, 0.999), wrap)
+    return lambda: (first(), second())
+
+
 def drawing(row):
     """Eight pictures by one step of a family."""
     mask = lambda count: torch.arange(TEXT["context"])[None].expand(count, -1) < 5
@@ -533,6 +586,8 @@ STEPS = {
     "autoencoder step": autoencoder_step,
     "gan-modern step": gan_modern_step,
     "gan-classic step": gan_classic_step,
+    "pix2pix step": pix2pix_step,
+    "cyclegan step": cyclegan_step,
 }
 
 

@@ -21,7 +21,7 @@ def unet(g, source):
             x = norm(g, f"{name}.norm", x)
         x = F.leaky_relu(x, 0.2)
         seen.append(x)
-    for i, width in enumerate([WIDTHS[1], WIDTHS[0], FULL]):
+    for i, width in enumerate([*reversed(WIDTHS[:-1]), FULL]):
         name = f"network.decoder.{i}"
         x = conv(g, f"{name}.double", F.interpolate(x, scale_factor=2, mode="nearest"), width, 3)
         x = torch.cat([F.relu(norm(g, f"{name}.norm", x)), seen[-2 - i]], 1)

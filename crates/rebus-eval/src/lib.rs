@@ -8,6 +8,7 @@
 
 mod captioned;
 mod distances;
+mod editing;
 mod error;
 mod evaluate;
 mod extractor;
@@ -29,6 +30,7 @@ mod table;
 mod translation;
 
 pub use distances::{DistanceSettings, Distances, distances};
+pub use editing::{EditPair, Faithfulness, faithfulness};
 pub use error::EvalError;
 pub use evaluate::{CaptionSet, Drawing, Evaluated, Evaluation, Pair, Rulers, Shown, Source, evaluate};
 pub use extractor::Extractor;

@@ -8,7 +8,10 @@ use rebus_data::{Collection, DataConfig, Loader, LoaderPlan, SOURCE, Subset};
 use rebus_models::{Input, Model, ModelError, Observer, TranslateRequest, registry::able};
 use serde::Serialize;
 
-use crate::{EvalError, perceptual_distance, retrieval::nothing, similarity};
+use crate::{
+    EvalError, Extractor, Features, Moments, frechet_distance, perceptual_distance, retrieval::nothing,
+    similarity,
+};
 
 /// Pairs that are read and translated together.
 const AT_ONCE: usize = 64;
@@ -56,6 +59,8 @@ pub struct Likeness {
     pub ssim: Option<f64>,
     /// How far they look apart to an encoder or to LPIPS, 0 for equal ones.
     pub perceptual: Option<f64>,
+    /// The Fréchet distance to all that they should be, by an encoder's features; `None` for LPIPS, and for fewer pairs than features.
+    pub frechet_distance: Option<f64>,
 }
 
 /// What [`translation`] found on held-out pairs.
@@ -80,13 +85,13 @@ pub struct Triple {
     pub wanted: DynamicImage,
 }
 
-/// Translates held-out sources. `eye` says how far pictures look apart; `show` is given each triple.
+/// Translates held-out sources. `eye` says how far pictures look apart, and is LPIPS or an encoder; `show` is given each triple.
 ///
 /// # Errors
 /// A model that does not translate, a collection without held-out pairs, an interruption.
 pub fn translation(
     model: &dyn Model,
-    eye: Option<&dyn Model>,
+    eye: Option<Arc<dyn Model>>,
     collection: Arc<dyn Collection>,
     settings: &Translation,
     observer: &mut dyn Observer,
@@ -110,7 +115,12 @@ pub fn translation(
     let column = &settings.data.picture_column;
     let loader = Loader::new(Arc::clone(&collection), &settings.data, plan)?;
     let total = loader.records().min(settings.samples);
+    let encoder = eye.clone().filter(|eye| eye.encode().is_some());
+    let encoder = encoder.map(|eye| Extractor::new("the encoder", eye)).transpose()?;
+    let eye = eye.as_deref();
     let (mut sources, mut made) = (Sums::default(), Sums::default());
+    // Of the sources, of what was made, and of what should have been.
+    let mut looks: [Vec<f32>; 3] = Default::default();
     for batch in loader {
         let batch = batch?;
         let left = settings.samples - made.count;
@@ -126,6 +136,11 @@ pub fn translation(
         request.image_guidance_scale = settings.image_guidance_scale;
         request.seeds.iter_mut().for_each(|seed| *seed += settings.seed + made.count as u64);
         let found = translate.translate(&request, &mut rebus_models::NoObserver)?;
+        if let Some(encoder) = &encoder {
+            for (looks, pictures) in looks.iter_mut().zip([&shown, &found, &wanted]) {
+                looks.extend(encoder.pictures(pictures)?);
+            }
+        }
         let triples = shown.to_images()?.into_iter().zip(found.to_images()?).zip(wanted.to_images()?);
         for ((source, picture), wanted) in triples {
             sources.add(&source, &wanted, eye)?;
@@ -141,8 +156,22 @@ pub fn translation(
     }
     match made.count {
         0 => Err(EvalError::NoPairs { place: collection.location().to_path_buf() }),
-        pairs => Ok(TranslationReport { pairs, sources: sources.mean(), made: made.mean() }),
+        pairs => {
+            let [of_sources, of_made, of_wanted] = looks.map(|looks| moments(looks, pairs));
+            let apart = |drawn: Option<Moments>| frechet_distance(&drawn?, of_wanted.as_ref()?).ok();
+            Ok(TranslationReport {
+                pairs,
+                sources: Likeness { frechet_distance: apart(of_sources), ..sources.mean() },
+                made: Likeness { frechet_distance: apart(of_made), ..made.mean() },
+            })
+        }
     }
+}
+
+/// Of features of so many pictures, if there are any.
+fn moments(looks: Vec<f32>, pictures: usize) -> Option<Moments> {
+    let width = looks.len() / pictures;
+    Some(Moments::of(&Features::new("pictures", Some(width).filter(|width| *width > 0)?, looks).ok()?))
 }
 
 /// Likenesses added up.
@@ -180,6 +209,7 @@ impl Sums {
             psnr: self.psnr * share,
             ssim: self.ssim.map(|sum| sum * share),
             perceptual: self.perceptual.map(|sum| sum * share),
+            frechet_distance: None,
         }
     }
 }

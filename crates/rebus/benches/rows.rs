@@ -14,7 +14,10 @@ use std::{
 
 use image::{Rgba, RgbaImage};
 use rebus::{
-    data::{self, DataConfig, Loader, LoaderPlan, Subset, Tokenizer, TokenizerConfig, config::ImageSize},
+    data::{
+        self, DataConfig, Loader, LoaderPlan, SourceConfig, Subset, Tokenizer, TokenizerConfig,
+        config::ImageSize,
+    },
     models::{
         GenerateRequest, Input, NoObserver, Objective, ObjectiveSpec, Step, Which,
         modality::TextTokens,
@@ -59,9 +62,12 @@ fn rows() -> Vec<(String, fn(&str) -> Row)> {
     rows
 }
 
-const FAMILIES: [&str; 6] = ["flow", "flow-transformer", "vae", "autoencoder", "gan-modern", "gan-classic"];
+const FAMILIES: [&str; 8] =
+    ["flow", "flow-transformer", "vae", "autoencoder", "gan-modern", "gan-classic", "pix2pix", "cyclegan"];
 /// Layers that go into a picture without a seam.
 const SEAMLESS: [&str; 2] = ["seamless square@1024", "seamless disc@1024"];
+/// Those that learn from pairs.
+const PAIRED: [&str; 2] = ["pix2pix", "cyclegan"];
 /// Those that draw.
 const DRAWING: [&str; 5] = ["flow", "flow-transformer", "vae", "gan-modern", "gan-classic"];
 
@@ -343,8 +349,8 @@ fn emoji() -> Arc<dyn data::Collection> {
     data::open(&folder, &Default::default()).unwrap()
 }
 
-fn loader(batch_size: usize) -> Loader {
-    let config = DataConfig { image_size: ImageSize::Square(32), ..DataConfig::default() };
+fn loader(batch_size: usize, source: Option<SourceConfig>) -> Loader {
+    let config = DataConfig { image_size: ImageSize::Square(32), source, ..DataConfig::default() };
     let plan = LoaderPlan { batch_size, seed: 0, start: 0, subset: Subset::Train, strict: true };
     Loader::new(emoji(), &config, plan).unwrap()
 }
@@ -363,6 +369,7 @@ fn objective(name: &str) -> Box<dyn Objective> {
         family => (family, serde_json::json!({})),
     };
     spec.model = model;
+    spec.pairs = PAIRED.contains(&family);
     if family == "autoencoder" {
         spec.objective = serde_json::json!({ "adversarial_start": 0 });
     }
@@ -371,8 +378,10 @@ fn objective(name: &str) -> Box<dyn Objective> {
 
 /// A whole step of a family: batch 64 at 32x32, forward, backward, optimiser and moving average.
 fn training(name: &str) -> Row {
-    let batch = loader(64).next().unwrap().unwrap();
     let family = name.strip_suffix(" step").unwrap();
+    // Who learns from pairs makes pictures of outlines.
+    let source = PAIRED.contains(&family).then(|| SourceConfig::Transform("edges".parse().unwrap()));
+    let batch = loader(64, source).next().unwrap().unwrap();
     let mut objective = objective(family);
     // One step in four of gan-modern has penalties.
     let at_once = if family == "gan-modern" { 4 } else { 1 };
@@ -407,7 +416,7 @@ fn drawing(name: &str) -> Row {
 
 /// 1,024 pictures read, decoded, scaled to 32x32 and stacked.
 fn decoding() -> Row {
-    let mut loader = loader(64);
+    let mut loader = loader(64, None);
     Box::new(move || {
         timed(|| {
             for _ in 0..16 {

@@ -31,7 +31,8 @@ pub use rebus_train as train;
 mod shipped;
 
 pub use shipped::{
-    default_encoder, default_folder, default_model, looking_model, model, model_in, shipped_font, shipped_for,
+    default_encoder, default_folder, default_model, looking_model, model, model_in, shipped_font,
+    shipped_for, translator_in,
 };
 
 /// What most programs need.

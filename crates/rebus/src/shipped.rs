@@ -1,4 +1,4 @@
-//! The models that serve where the user names none: one that draws, and an encoder.
+//! The models that serve where the user names none: one that draws, one that translates, and an encoder.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +25,26 @@ pub fn model_in(
     folder: Option<&Path>,
     device: &Device,
 ) -> Result<Arc<dyn Model>, ModelError> {
-    let mut folder = model_folder(folder)?;
+    opened(precision, model_folder(folder)?, device)
+}
+
+/// As [`model_in`], of models that make other pictures of pictures.
+///
+/// # Errors
+/// As [`model`].
+pub fn translator_in(
+    precision: ComputePrecision,
+    folder: Option<&Path>,
+    device: &Device,
+) -> Result<Arc<dyn Model>, ModelError> {
+    opened(precision, folder_or(folder, Ships::Translating)?, device)
+}
+
+fn opened(
+    precision: ComputePrecision,
+    mut folder: ModelFolder,
+    device: &Device,
+) -> Result<Arc<dyn Model>, ModelError> {
     folder.precision = precision;
     registry::open_folder(folder, device)
 }
@@ -91,14 +110,19 @@ pub fn shipped_for(need: &str) -> Result<ModelFolder, ModelError> {
 /// What ships.
 enum Ships {
     Drawing,
+    Translating,
     Encoder,
 }
 
 /// The folder of [`model`], read and checked, not yet a network.
 pub(crate) fn model_folder(folder: Option<&Path>) -> Result<ModelFolder, ModelError> {
+    folder_or(folder, Ships::Drawing)
+}
+
+fn folder_or(folder: Option<&Path>, ships: Ships) -> Result<ModelFolder, ModelError> {
     match folder.map(Path::to_path_buf).or_else(default_folder) {
         Some(folder) => ModelFolder::read(&folder),
-        None => shipped(Ships::Drawing),
+        None => shipped(ships),
     }
 }
 
@@ -111,6 +135,7 @@ pub fn default_folder() -> Option<PathBuf> {
 fn shipped(which: Ships) -> Result<ModelFolder, ModelError> {
     let asset = match which {
         Ships::Drawing => rebus_assets::emoji(),
+        Ships::Translating => rebus_assets::translator(),
         Ships::Encoder => rebus_assets::encoder(),
     };
     let place = Path::new("(inside the program)").join(asset.name);

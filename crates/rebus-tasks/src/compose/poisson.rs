@@ -26,7 +26,7 @@ const COARSEST: usize = 32;
 /// Fewer numbers than this are not worth a thread.
 const SPLIT: usize = 1 << 14;
 /// Residuals are made this much smaller before they are measured again in 64 bits.
-const INNER: f64 = 1e-4;
+const INNER: f64 = 1e-6;
 /// Steps after which what has been reached must do.
 const MOST: usize = 200;
 
@@ -52,7 +52,7 @@ impl Region {
     }
 
     /// Solves `n x_p - (the sum of x over wanted neighbours) = b_p` at every wanted place, n its neighbours that are not beyond; `b` is
-    /// 0 where nothing is wanted, and so is the answer. The largest residual is at most `tolerance`.
+    /// 0 where nothing is wanted, and so is the answer, which is off by about `tolerance` at most.
     pub(super) fn solve(&self, b: &[f64], tolerance: f64) -> Vec<f64> {
         match self {
             Self::Rectangle(rectangle) => rectangle.solve(b),
@@ -73,17 +73,21 @@ fn by_gradients(width: usize, grids: &[Grid], b: &[f64], tolerance: f64) -> Vec<
     };
     let rows = b.len() / width;
     let (b, mut x) = (in_margin(b), vec![0.0; size]);
-    let (mut residual, mut steps) = (b.clone(), 0);
-    loop {
+    let (mut residual, mut steps, mut done) = (b.clone(), 0, false);
+    // What 32 bits call near enough counts once a cycle says so of the residual in 64.
+    while !done && steps < MOST {
         let largest = residual.par_iter().map(|value| value.abs()).reduce(|| 0.0, f64::max);
-        if largest <= tolerance || steps >= MOST {
+        if largest == 0.0 {
             break;
         }
         let scaled: Vec<f32> = residual.par_iter().map(|value| (value / largest) as f32).collect();
-        let (better, taken) = cycle.gradients(scaled, MOST - steps);
-        steps += taken;
-        x.par_iter_mut().zip(&better).for_each(|(x, better)| *x += f64::from(*better) * largest);
-        grids[0].residual_in_64(&x, &b, &mut residual);
+        let found = cycle.gradients(scaled, tolerance / largest, MOST - steps);
+        steps += found.steps;
+        done = found.done;
+        x.par_iter_mut().zip(&found.x).for_each(|(x, better)| *x += f64::from(*better) * largest);
+        if !done {
+            grids[0].residual_in_64(&x, &b, &mut residual);
+        }
     }
     x.chunks(stride).skip(1).take(rows).flat_map(|row| &row[1..=width]).copied().collect()
 }
@@ -230,19 +234,28 @@ impl Grid {
         }
     }
 
-    /// For each place what its springs' other ends pull it to, the number of the place, and where it is now.
-    fn pulled(&self, x: &[f32], out: &mut [f32], make: impl Fn(usize, f32, f32) -> f32 + Sync) {
+    /// For each place what its springs' other ends pull it to, where it is now, and two numbers of its own.
+    fn pulled(
+        &self,
+        x: &[f32],
+        numbers: [&[f32]; 2],
+        out: &mut [f32],
+        make: impl Fn(f32, f32, f32, f32) -> f32 + Sync,
+    ) {
         let stride = self.stride;
         self.each_row(out, |row, out| {
             let at = row * stride;
-            let [above, own, below] = [at - stride, at, at + stride].map(|at| &x[at..at + stride]);
+            let (above, own, below) =
+                (&x[at - stride..at], &x[at..at + stride], &x[at + stride..at + 2 * stride]);
+            let (first, second) = (&numbers[0][at..at + stride], &numbers[1][at..at + stride]);
             let out = &mut out[..stride];
             match &self.springs {
                 None => {
                     let sum = &self.sum[at..at + stride];
                     for i in 1..stride - 1 {
                         let around = own[i - 1] + own[i + 1] + above[i] + below[i];
-                        out[i] = make(at + i, if sum[i] > 0.0 { around } else { 0.0 }, own[i]);
+                        let around = if sum[i] > 0.0 { around } else { 0.0 };
+                        out[i] = make(around, own[i], first[i], second[i]);
                     }
                 }
                 Some(Springs { east, south }) => {
@@ -251,7 +264,7 @@ impl Grid {
                     for i in 1..stride - 1 {
                         let across = east[i - 1] * own[i - 1] + east[i] * own[i + 1];
                         let along = north[i] * above[i] + south[i] * below[i];
-                        out[i] = make(at + i, across + along, own[i]);
+                        out[i] = make(across + along, own[i], first[i], second[i]);
                     }
                 }
             }
@@ -260,20 +273,19 @@ impl Grid {
 
     /// `b - A x`
     fn residual(&self, x: &[f32], b: &[f32], out: &mut [f32]) {
-        let (b, sum) = (&b[..x.len()], &self.sum[..x.len()]);
-        self.pulled(x, out, |at, around, own| b[at] + around - sum[at] * own);
+        self.pulled(x, [b, &self.sum], out, |around, own, b, sum| b + around - sum * own);
     }
 
     /// `A x`
     fn applied(&self, x: &[f32], out: &mut [f32]) {
-        let sum = &self.sum[..x.len()];
-        self.pulled(x, out, |at, around, own| sum[at] * own - around);
+        self.pulled(x, [&self.sum; 2], out, |around, own, sum, _| sum * own - around);
     }
 
     /// A step of Jacobi's, weighted: `x + weight (b - A x) / sum`.
     fn smoothed(&self, x: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
-        let (b, inverse) = (&b[..x.len()], &self.inverse[..x.len()]);
-        self.pulled(x, out, |at, around, own| (1.0 - weight) * own + weight * inverse[at] * (b[at] + around));
+        self.pulled(x, [b, &self.inverse], out, |around, own, b, inverse| {
+            (1.0 - weight) * own + weight * inverse * (b + around)
+        });
     }
 
     /// The same from nothing.
@@ -314,12 +326,18 @@ fn prolonged(coarser: &Grid, from: &[f32], fine: &Grid, to: &mut [f32]) {
     let stride = coarser.stride;
     fine.each_row(to, |row, out| {
         let (own, next) = coarse(row);
-        let [own, next] = [own, next].map(|row| &from[row * stride..(row + 1) * stride]);
-        let share = &fine.share[row * fine.stride..];
-        let mixed = |column: usize| OWN * own[column] + NEXT * next[column];
-        for column in 1..fine.stride - 1 {
-            let (x, beside) = coarse(column);
-            out[column] += (OWN * mixed(x) + NEXT * mixed(beside)) * share[column];
+        let (own, next) = (&from[own * stride..][..stride], &from[next * stride..][..stride]);
+        let mixed: Vec<f32> = own.iter().zip(next).map(|(own, next)| OWN * own + NEXT * next).collect();
+        let share = &fine.share[row * fine.stride..][..fine.stride];
+        // A place of the coarser grid is of two places here: the next one of the first lies before it, that of the second behind it.
+        let last = fine.stride - 1;
+        let pairs = out[1..last].chunks_mut(2).zip(share[1..last].chunks(2)).zip(mixed.windows(3));
+        for ((out, share), mixed) in pairs {
+            let own = OWN * mixed[1];
+            out[0] += (own + NEXT * mixed[0]) * share[0];
+            if let ([_, out], [_, share]) = (out, share) {
+                *out += (own + NEXT * mixed[2]) * share;
+            }
         }
     });
 }
@@ -329,20 +347,30 @@ fn restricted(fine: &Grid, from: &[f32], coarser: &Grid, to: &mut [f32]) {
     let (stride, last) = (fine.stride, fine.rows - 1);
     coarser.each_row(to, |row, out| {
         // Those that take a part of this row's places; a row in the margin gives nothing.
-        let rows = [2 * row - 2, 2 * row - 1, 2 * row, 2 * row + 1].map(|row| row.min(last) * stride);
-        let rows = rows.map(|at| (&from[at..at + stride], &fine.share[at..at + stride]));
-        let mixed = |column: usize| {
-            let column = column.min(stride - 1);
-            let [a, b, c, d] = rows.map(|(from, share)| from[column] * share[column]);
-            OWN * (b + c) + NEXT * (a + d)
-        };
-        let inverse = &coarser.inverse[row * coarser.stride..];
-        for column in 1..coarser.stride - 1 {
-            let sum = OWN * (mixed(2 * column - 1) + mixed(2 * column));
-            let sum = sum + NEXT * (mixed(2 * column - 2) + mixed(2 * column + 1));
-            out[column] = if inverse[column] > 0.0 { sum } else { 0.0 };
+        let mut mixed = vec![0.0f32; 2 * out.len()];
+        for (row, weight) in [(2 * row - 2, NEXT), (2 * row - 1, OWN), (2 * row, OWN), (2 * row + 1, NEXT)] {
+            let at = row.min(last) * stride;
+            let (from, share) = (&from[at..at + stride], &fine.share[at..at + stride]);
+            for ((mixed, from), share) in mixed.iter_mut().zip(from).zip(share) {
+                *mixed += weight * from * share;
+            }
+        }
+        let inverse = &coarser.inverse[row * coarser.stride..][..coarser.stride];
+        let columns = out.len() - 1;
+        let fours = mixed.windows(4).step_by(2);
+        for ((out, inverse), of) in out[1..columns].iter_mut().zip(&inverse[1..columns]).zip(fours) {
+            let sum = OWN * (of[1] + of[2]) + NEXT * (of[0] + of[3]);
+            *out = if *inverse > 0.0 { sum } else { 0.0 };
         }
     });
+}
+
+/// What conjugate gradients have found.
+struct Found {
+    x: Vec<f32>,
+    steps: usize,
+    /// Whether it is near enough, or as near as can be.
+    done: bool,
 }
 
 /// What a cycle needs of a grid.
@@ -367,30 +395,34 @@ impl<'a> Cycle<'a> {
         Self { grids, levels: grids.iter().map(level).collect() }
     }
 
-    /// Conjugate gradients, until the residual is so much smaller, or `most` steps: what solves `A x = residual`, and how many steps
-    /// it took.
-    fn gradients(&mut self, mut residual: Vec<f32>, most: usize) -> (Vec<f32>, usize) {
+    /// Conjugate gradients for `A x = residual`, until the answer is off by `tolerance`, as far as a cycle can tell, the residual is
+    /// too small for 32 bits to tell more, or after `most` steps.
+    fn gradients(&mut self, mut residual: Vec<f32>, tolerance: f64, most: usize) -> Found {
         let empty = || vec![0.0; residual.len()];
         let (mut x, mut along, mut pulled) = (empty(), empty(), empty());
         let enough = dot(&residual, &residual) * INNER * INNER;
         let mut before = 0.0;
-        for step in 0..most {
+        for steps in 0..most {
             let better = self.run(&residual);
+            if f64::from(largest(better)) <= tolerance {
+                add(&mut x, 1.0, better);
+                return Found { x, steps: steps + 1, done: steps == 0 };
+            }
             let now = dot(&residual, better);
-            scale_add(&mut along, if step == 0 { 0.0 } else { now / before }, better);
+            scale_add(&mut along, if steps == 0 { 0.0 } else { now / before }, better);
             before = now;
             self.grids[0].applied(&along, &mut pulled);
             let length = now / dot(&along, &pulled);
             if !length.is_finite() {
-                return (x, step + 1);
+                return Found { x, steps: steps + 1, done: true };
             }
             add(&mut x, length, &along);
             add(&mut residual, -length, &pulled);
             if dot(&residual, &residual) <= enough {
-                return (x, step + 1);
+                return Found { x, steps: steps + 1, done: false };
             }
         }
-        (x, most)
+        Found { x, steps: most, done: false }
     }
 
     /// About what solves `A x = b`.
@@ -435,6 +467,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     };
     let pieces: Vec<f64> = a.par_chunks(SPLIT).zip(b.par_chunks(SPLIT)).map(piece).collect();
     pieces.iter().sum()
+}
+
+/// The largest number, whatever its sign.
+fn largest(values: &[f32]) -> f32 {
+    let of = |values: &[f32]| values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+    values.par_chunks(SPLIT).map(of).reduce(|| 0.0, f32::max)
 }
 
 /// `to + scale * from`

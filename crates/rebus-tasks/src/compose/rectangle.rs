@@ -1,6 +1,8 @@
 //! Poisson's equation on a rectangle of which two opposite sides are known, at once (Hockney 1965): between those sides waves of sines
 //! do not mix, and each wave's heights along the other way are bound to their neighbours alone, which elimination solves (Thomas 1949).
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use rustdct::{DctPlanner, Dst1};
 
@@ -16,9 +18,9 @@ pub(super) struct Rectangle {
     next: usize,
     along: usize,
     lines: usize,
-    /// Neighbours that the first line has before it, and the last one behind it: 1, or 0 where nothing lies beyond.
-    ends: [f64; 2],
-    waves: std::sync::Arc<dyn Dst1<f64>>,
+    waves: Arc<dyn Dst1<f64>>,
+    /// Of each wave on each line, what the next line weighs once the ones before are gone.
+    weights: Vec<f64>,
 }
 
 impl Rectangle {
@@ -55,7 +57,8 @@ impl Rectangle {
         } else {
             return None;
         };
-        Some(Self { width, first, next, along, lines, ends, waves: DctPlanner::new().plan_dst1(along) })
+        let (waves, weights) = (DctPlanner::new().plan_dst1(along), weights(along, lines, ends));
+        Some(Self { width, first, next, along, lines, waves, weights })
     }
 
     /// The answer, as [`super::poisson::Region::solve`] has it.
@@ -64,9 +67,9 @@ impl Rectangle {
         let mut lines: Vec<f64> = (0..self.lines)
             .flat_map(|line| (0..self.along).map(move |at| b[self.first + line * self.next + at * step]))
             .collect();
-        self.into_waves(&mut lines);
+        self.wave_transform(&mut lines);
         self.eliminate(&mut lines);
-        self.into_waves(&mut lines);
+        self.wave_transform(&mut lines);
         let mut x = vec![0.0; b.len()];
         let scale = 2.0 / (self.along + 1) as f64;
         for (line, values) in lines.chunks(self.along).enumerate() {
@@ -78,7 +81,7 @@ impl Rectangle {
     }
 
     /// Each line into its waves, and back but for a factor.
-    fn into_waves(&self, lines: &mut [f64]) {
+    fn wave_transform(&self, lines: &mut [f64]) {
         lines.par_chunks_mut(self.along).for_each_init(
             || vec![0.0; self.waves.get_scratch_len()],
             |scratch, line| self.waves.process_dst1_with_scratch(line, scratch),
@@ -86,44 +89,40 @@ impl Rectangle {
     }
 
     /// For each wave: `(own + neighbours across) h_l - h_(l-1) - h_(l+1) = b_l`, of all waves line after line.
-    fn eliminate(&self, lines: &mut [f64]) {
-        let angle = std::f64::consts::PI / (self.along + 1) as f64;
-        let own: Vec<f64> = (1..=self.along).map(|wave| 2.0 - 2.0 * (angle * wave as f64).cos()).collect();
-        let across = |line: usize| {
-            let (first, last) = (line == 0, line + 1 == self.lines);
-            let before = if first { self.ends[0] } else { 1.0 };
-            before + if last { self.ends[1] } else { 1.0 }
-        };
-        // What the next line weighs in a line from which the ones before are gone.
-        let mut weights = vec![0.0; lines.len()];
-        for line in 0..self.lines {
-            let (before, now) = lines.split_at_mut(line * self.along);
-            let (weights_before, weights) = weights.split_at_mut(line * self.along);
-            let now = &mut now[..self.along];
-            let weights = &mut weights[..self.along];
-            if line == 0 {
-                for ((value, weight), own) in now.iter_mut().zip(weights).zip(&own) {
-                    *weight = 1.0 / (own + across(line));
-                    *value *= *weight;
-                }
-                continue;
-            }
-            let from = (line - 1) * self.along;
-            let before = before[from..].iter().zip(&weights_before[from..]);
-            for (((value, weight), own), (before, weight_before)) in
-                now.iter_mut().zip(weights).zip(&own).zip(before)
-            {
-                *weight = 1.0 / (own + across(line) - weight_before);
-                *value = (*value + before) * *weight;
+    fn eliminate(&self, values: &mut [f64]) {
+        let along = self.along;
+        values.iter_mut().zip(&self.weights[..along]).for_each(|(value, weight)| *value *= weight);
+        for line in 1..self.lines {
+            let (before, now) = values.split_at_mut(line * along);
+            let weights = &self.weights[line * along..][..along];
+            let before = &before[(line - 1) * along..];
+            for ((value, weight), before) in now.iter_mut().zip(weights).zip(before) {
+                *value = (*value + before) * weight;
             }
         }
         for line in (0..self.lines.saturating_sub(1)).rev() {
-            let (now, after) = lines.split_at_mut((line + 1) * self.along);
-            let now = &mut now[line * self.along..];
-            let weights = &weights[line * self.along..];
-            for ((value, after), weight) in now.iter_mut().zip(after.iter()).zip(weights) {
+            let (now, after) = values.split_at_mut((line + 1) * along);
+            let weights = &self.weights[line * along..][..along];
+            for ((value, after), weight) in now[line * along..].iter_mut().zip(after.iter()).zip(weights) {
                 *value += weight * after;
             }
         }
     }
+}
+
+/// What [`Rectangle::eliminate`] needs; `ends` are the neighbours that the first line has before it, and the last one behind it: 1, or
+/// 0 where nothing lies beyond.
+fn weights(along: usize, lines: usize, ends: [f64; 2]) -> Vec<f64> {
+    let angle = std::f64::consts::PI / (along + 1) as f64;
+    let own: Vec<f64> = (1..=along).map(|wave| 2.0 - 2.0 * (angle * wave as f64).cos()).collect();
+    let mut weights: Vec<f64> = Vec::with_capacity(along * lines);
+    for line in 0..lines {
+        let before = if line == 0 { ends[0] } else { 1.0 };
+        let across = before + if line + 1 == lines { ends[1] } else { 1.0 };
+        for (wave, own) in own.iter().enumerate() {
+            let above = if line == 0 { 0.0 } else { weights[(line - 1) * along + wave] };
+            weights.push(1.0 / (own + across - above));
+        }
+    }
+    weights
 }

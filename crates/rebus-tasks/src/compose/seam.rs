@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::poisson::{Place, Region};
 use crate::TaskError;
 
-/// Of values from 0 to 1; the answer is off by about as much, or less.
-const TOLERANCE: f64 = 1e-7;
+/// Of values from 0 to 1: by how much an answer may be off.
+const TOLERANCE: f64 = 1e-6;
 
 /// Puts a layer that lies where it belongs, and has the size of the canvas, into it. `mixed` takes the stronger of both gradients at
 /// each place (equation 12), else the layer's (equation 11). Where the layer is more than half there, the canvas becomes opaque; all
@@ -32,32 +32,38 @@ pub fn clone_seamlessly(
     let Some(part) = Part::of(layer) else { return Ok(()) };
     let places = part.places(layer);
     let region = Region::new(part.width as usize, &places);
+    // One after the other: each takes all threads, and as much of the caches as there is.
     let answers: Vec<Vec<f64>> = (0..3usize)
-        .into_par_iter()
         .map(|channel| {
-            let value = |picture: &RgbaImage, at: usize| f64::from(part.pixel(picture, at)[channel]) / 255.0;
-            let below: Vec<f64> = (0..places.len()).map(|at| value(canvas, at)).collect();
-            let layer: Vec<f64> = (0..places.len())
+            let value = |picture: &RgbaImage, at: usize| f32::from(part.pixel(picture, at)[channel]) / 255.0;
+            let below: Vec<f32> = (0..places.len()).map(|at| value(canvas, at)).collect();
+            let layer: Vec<f32> = (0..places.len())
                 // Where a layer is not there at all, it has no colour, and goes on as the canvas does.
-                .map(|at| if part.pixel(layer, at)[3] > 0 { value(layer, at) } else { f64::NAN })
+                .map(|at| if part.pixel(layer, at)[3] > 0 { value(layer, at) } else { f32::NAN })
                 .collect();
             let b = part.pulls(&places, &below, &layer, mixed);
-            let apart = region.solve(&b, TOLERANCE);
-            apart.iter().zip(layer).map(|(apart, layer)| layer + apart).collect()
+            let mut answer = region.solve(&b, TOLERANCE);
+            answer.iter_mut().zip(layer).for_each(|(apart, layer)| *apart += f64::from(layer));
+            answer
         })
         .collect();
-    for (at, _) in places.iter().enumerate().filter(|(_, place)| **place == Place::Wanted) {
-        let pixel = canvas.get_pixel_mut(part.x + at as u32 % part.width, part.y + at as u32 / part.width);
-        let Rgba([red, green, blue, alpha]) = *pixel;
-        let mix = |channel: usize, below: u8| {
-            let (below, answer) = (f64::from(below), answers[channel][at] * 255.0);
-            // What is transparent below shows nothing through.
-            let share = if alpha == 0 { 1.0 } else { opacity };
-            (below + (answer - below) * share).round().clamp(0.0, 255.0) as u8
-        };
-        let alpha = f64::from(alpha) + (255.0 - f64::from(alpha)) * opacity;
-        *pixel = Rgba([mix(0, red), mix(1, green), mix(2, blue), alpha.round() as u8]);
-    }
+    let (across, columns) = (canvas.width() as usize, part.width as usize);
+    let rows = canvas.par_chunks_mut(4 * across).skip(part.y as usize).zip(places.par_chunks(columns));
+    rows.enumerate().for_each(|(row, (pixels, places))| {
+        let (pixels, _) = pixels[4 * part.x as usize..].as_chunks_mut::<4>();
+        for (column, pixel) in (0..columns).zip(pixels).filter(|(column, _)| places[*column] == Place::Wanted)
+        {
+            let [red, green, blue, alpha] = *pixel;
+            let mix = |channel: usize, below: u8| {
+                let (below, answer) = (f64::from(below), answers[channel][row * columns + column] * 255.0);
+                // What is transparent below shows nothing through.
+                let share = if alpha == 0 { 1.0 } else { opacity };
+                (below + (answer - below) * share).round().clamp(0.0, 255.0) as u8
+            };
+            let alpha = f64::from(alpha) + (255.0 - f64::from(alpha)) * opacity;
+            *pixel = [mix(0, red), mix(1, green), mix(2, blue), alpha.round() as u8];
+        }
+    });
     Ok(())
 }
 
@@ -94,7 +100,7 @@ impl Part {
 
     /// The right side of the equation for how far the answer is from the layer: over the neighbours of each place, by how much the
     /// gradient that is wanted differs from the layer's, and what the canvas is beyond the region.
-    fn pulls(&self, places: &[Place], below: &[f64], layer: &[f64], mixed: bool) -> Vec<f64> {
+    fn pulls(&self, places: &[Place], below: &[f32], layer: &[f32], mixed: bool) -> Vec<f64> {
         let (width, height) = (self.width as usize, self.height as usize);
         let pull = |at: usize| {
             if places[at] != Place::Wanted {
@@ -108,13 +114,13 @@ impl Part {
                 (y + 1 < height).then(|| at + width),
             ];
             let of = |other: usize| {
-                let under = below[at] - below[other];
-                let over = layer[at] - layer[other];
+                let apart = |of: &[f32]| f64::from(of[at]) - f64::from(of[other]);
+                let (under, over) = (apart(below), apart(layer));
                 let over = if over.is_nan() { 0.0 } else { over };
                 let wanted = if mixed && under.abs() > over.abs() { under } else { over };
                 match places[other] {
                     Place::Wanted => wanted - over,
-                    _ => wanted - layer[at] + below[other],
+                    _ => wanted - f64::from(layer[at]) + f64::from(below[other]),
                 }
             };
             neighbours.into_iter().flatten().map(of).sum()

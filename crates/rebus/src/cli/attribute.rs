@@ -55,7 +55,7 @@ pub(crate) struct Args {
 }
 
 /// `grinning=frowning`
-fn replacement(text: &str) -> Result<Replacement, String> {
+pub(super) fn replacement(text: &str) -> Result<Replacement, String> {
     let (from, to) = text.split_once('=').ok_or_else(|| format!("`{text}` lacks its `=`"))?;
     if to.is_empty() {
         return Err(format!("behind the `=` of `{text}` there must be words, for which to look in captions"));
@@ -122,7 +122,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn contrast(collection: &dyn Collection, records: [usize; 2]) -> Result<Contrast, Failure> {
+/// Two records with their captions and pictures.
+pub(super) fn contrast(collection: &dyn Collection, records: [usize; 2]) -> Result<Contrast, Failure> {
     let lacks = |what: &str| Failure::input(format!("{}: no {what}", collection.location().display()));
     let texts = caption_column(collection).ok_or_else(|| lacks("column of captions"))?;
     let pictures = main_pictures(collection.columns()).ok_or_else(|| lacks("column of pictures"))?;

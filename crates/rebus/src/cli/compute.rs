@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use rebus::ComputePrecision;
 use rebus_models::Model;
-use rebus_nn::kernels::multiplies_bf16;
+use rebus_nn::{burn::tensor::Device, kernels::multiplies_bf16};
 use rebus_tasks::MadeBy;
 
 use super::failure::Failure;
@@ -35,6 +35,17 @@ impl Compute {
 
     /// The model in `folder`, or else the one that serves where none is named.
     pub(crate) fn model(&self, folder: Option<&Path>) -> Result<Arc<dyn Model>, Failure> {
+        let (precision, device) = self.resolved()?;
+        Ok(rebus::model_in(precision, folder, &device)?)
+    }
+
+    /// The same of models that make other pictures of pictures.
+    pub(crate) fn translator(&self, folder: Option<&Path>) -> Result<Arc<dyn Model>, Failure> {
+        let (precision, device) = self.resolved()?;
+        Ok(rebus::translator_in(precision, folder, &device)?)
+    }
+
+    fn resolved(&self) -> Result<(ComputePrecision, Device), Failure> {
         let device = rebus::device(&self.device)?;
         let precision = match self.precision.as_str() {
             "bf16" => ComputePrecision::Bfloat16,
@@ -43,6 +54,6 @@ impl Compute {
         if precision == ComputePrecision::Bfloat16 && !multiplies_bf16(&device) {
             tracing::warn!("{} does not multiply in bf16 here: float32 serves instead", self.device);
         }
-        Ok(rebus::model_in(precision, folder, &device)?)
+        Ok((precision, device))
     }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// Pictures, and folders of pictures, whose names are kept.
     #[arg(required = true, value_name = "PICTURE|FOLDER")]
     pictures: Vec<PathBuf>,
-    /// A folder of a model that translates, such as one of the recipes emoji-edges-pix2pix and emoji-tones-cyclegan makes.
+    /// A folder of a model that translates, such as the recipe emoji-tones-cyclegan makes; the one that ships, which makes emoji of
+    /// outlines, by default.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Make the source of each picture first: edges, gray, blur, low-resolution, posterize or mask-out, as in a recipe's
@@ -71,7 +72,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let pictures = found(&args.pictures)?;
     let mut written = args.writing.begin(pictures.len())?;
-    let model = args.compute.model(args.model.as_deref())?;
+    let model = args.compute.translator(args.model.as_deref())?;
     let transform = args.transform.as_deref().map(|name| transform(&*model, name)).transpose()?;
     let options = model.translate().map(|translate| translate.options()).unwrap_or_default();
     // The place of a mask is drawn too.

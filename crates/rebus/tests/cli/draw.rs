@@ -91,8 +91,23 @@ fn the_demo_writes_a_page_that_shows_all_its_pictures() {
         let file = source.split('"').next().unwrap();
         assert!(folder.path().join("rebus-demo").join(file).is_file(), "{file}");
     }
-    // Its own page it may replace.
+    // What was changed is of the command that stands below it.
+    let at = |name: &str| fs::read(folder.path().join("rebus-demo").join(name)).unwrap();
+    for part in page.split("<code>rebus ").skip(1).filter(|part| !part.starts_with("generate")) {
+        let command = part.split("</code>").next().unwrap().replace("&quot;", "\"");
+        let words: Vec<&str> = command.split(" -o ").collect();
+        let inside = folder.path().join("rebus-demo");
+        let args = shlex::split(&format!("{} -o again.png", words[0])).unwrap();
+        done(&inside, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(at("again.png") == at(words[1]), "{command}");
+        fs::remove_file(inside.join("again.png")).unwrap();
+    }
+    // Its own page and pictures it may replace, and nothing of a person's own.
     done(folder.path(), &["demo"]);
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/apple.png"), "mine").unwrap();
+    let (code, said) = crate::failed(folder.path(), &["demo", "-o", "mine"]);
+    assert!(code == 2 && said.contains("mine/apple.png"), "{said}");
 }
 
 #[test]

@@ -106,3 +106,35 @@ fn eval_similarity_compares_two_pictures() {
     let (code, said) = failed(folder.path(), &["eval", "similarity", &path("small.png"), &path("large.png")]);
     assert!(code == 2 && said.contains("13x17") && said.contains("181x179"), "{code} {said}");
 }
+
+#[test]
+fn ways_of_editing_are_measured_on_pairs_whose_captions_differ_by_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = crate::emoji();
+    let data = data.to_str().unwrap();
+    let usual = ["eval", "--data", data, "--validation-fraction", "0.9", "--samples", "2", "--steps", "12"];
+    let edits = ["--edits", "light skin tone=dark skin tone", "--edits", "light skin tone=medium skin tone"];
+    let said = done(folder.path(), &[&usual[..], &edits, &["--sheet", "sheet.png", "--json"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let ways = report["ways"].as_array().unwrap();
+    let names: Vec<&str> = ways.iter().map(|way| way["way"].as_str().unwrap()).collect();
+    assert_eq!(names, ["source as it is", "drawn anew", "--prompt", "--from --to", "what it should be"]);
+    let found = |way: usize, what: &str| ways[way]["found"][what].as_f64().unwrap();
+    assert_eq!(found(0, "outside"), 0.0);
+    assert_eq!(found(4, "psnr"), 100.0);
+    for way in 1..5 {
+        assert!(found(way, "agreement") > found(0, "agreement"), "{said}");
+        assert!(found(way, "psnr") > found(0, "psnr"), "{said}");
+    }
+    assert!((1..4).all(|way| found(way, "outside") > 0.0) && found(4, "outside") < 8.0, "{said}");
+    assert!(image::open(folder.path().join("sheet.png")).unwrap().width() > 5 * 32);
+
+    for (edits, words) in [
+        ("light skin tone=green skin", "green skin"),
+        ("light skin tone", "lacks its `=`"),
+        ("a=", "behind the"),
+    ] {
+        let (code, said) = failed(folder.path(), &[&usual[..], &["--edits", edits]].concat());
+        assert!(code == 2 && said.contains(words), "{edits}: {code} {said}");
+    }
+}

@@ -74,6 +74,12 @@ fn pairs_teach_a_model_that_translates_files_and_folders() {
     assert!(of(&["--transform"], "own.png") == of(&["--transform", "gray"], "gray.png"));
     assert!(of(&["--transform=posterize=2"], "other.png") != of(&["--fit"], "plain.png"));
 
+    // The model that ships makes emoji of outlines.
+    done(place, &["translate", "in/a.png", "--transform", "-o", "shipped.png"]);
+    assert!(
+        image::open(place.join("shipped.png")).unwrap().to_rgb8().pixels().any(|pixel| pixel[0] != pixel[2])
+    );
+
     // What has no meaning for a model is said, and left aside.
     let said =
         rebus(place, &["translate", "in/a.png", "--model", "run/model", "--steps", "9", "-o", "same.png"]);

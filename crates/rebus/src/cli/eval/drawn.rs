@@ -184,7 +184,7 @@ fn note(measured: &Measured<Distances>) -> Option<&str> {
 }
 
 /// The last part of a path; of a run's `model` the run's name.
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     let named = match path.parent().filter(|_| path.ends_with("model")) {
         Some(run) if run.file_name().is_some() => run,
         _ => path,

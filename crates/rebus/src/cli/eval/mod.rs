@@ -2,13 +2,14 @@
 
 mod compare;
 mod drawn;
+mod edited;
 mod found;
 mod pairs;
 mod translated;
 
 use std::path::{Path, PathBuf};
 
-use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize};
+use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize, source::Replacement};
 use rebus_models::{Model, foreign};
 use rebus_train::Recipe;
 
@@ -46,9 +47,13 @@ pub(crate) struct Args {
     /// Of a model that translates: where sources are, in the place of `[data.source]` of its recipe, such as 'column="sketch"'.
     #[arg(long, value_name = "TOML", value_parser = sources)]
     source: Option<SourceConfig>,
-    /// Of a model that translates: a sheet of held-out sources, what was made of each, and what should have been.
+    /// Of a model that translates, or with --edits: a sheet of held-out sources, what was made of each, and what should have been.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+    /// How faithful each way of editing is instead, on held-out captions that differ by these words, such as
+    /// "light skin tone=dark skin tone". May be given more than once.
+    #[arg(long, value_name = "WITHOUT=WITH", value_parser = super::attribute::replacement)]
+    edits: Vec<Replacement>,
     /// How many captions of each set are drawn: 1000 by default, and of pictures that lie there already all.
     #[arg(long, value_parser = samples)]
     samples: Option<usize>,
@@ -153,6 +158,9 @@ fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
     }
     let model = args.compute.model(args.subject.as_deref())?;
     let config = reading(&*model, args);
+    if !args.edits.is_empty() {
+        return edited::edited(args, &*model, &*collection, &config);
+    }
     match (model.generate(), model.encode(), model.translate()) {
         (None, Some(_), _) => found::found(args, model, &*collection, config),
         (None, None, Some(_)) => translated::translated(args, &*model, collection, config),

@@ -48,7 +48,7 @@ pub(super) fn translated(
     let mut shown = vec![];
     let report = translation(
         model,
-        eye.as_deref(),
+        eye,
         collection,
         &settings,
         &mut progress::Drawing::of("translating"),
@@ -69,9 +69,12 @@ pub(super) fn translated(
         return Ok(());
     }
     let cell = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.4}"));
-    out!("{} held-out pairs      PSNR      SSIM   looks apart", report.pairs);
-    for (name, Likeness { psnr, ssim, perceptual }) in [("sources", report.sources), ("made", report.made)] {
-        out!("{name:19} {psnr:6.2} dB  {:>8}  {:>12}", cell(ssim), cell(perceptual));
+    out!("{} held-out pairs      PSNR      SSIM   looks apart   Fréchet", report.pairs);
+    for (name, Likeness { psnr, ssim, perceptual, frechet_distance }) in
+        [("sources", report.sources), ("made", report.made)]
+    {
+        let (ssim, perceptual, frechet) = (cell(ssim), cell(perceptual), cell(frechet_distance));
+        out!("{name:19} {psnr:6.2} dB  {ssim:>8}  {perceptual:>12}  {frechet:>8}");
     }
     Ok(())
 }
