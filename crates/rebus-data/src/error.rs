@@ -6,6 +6,15 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// A colour key that is none; the user must write it in another way.
+    #[error(
+        "`{key}` is no CSS colour, such as \"#ffcc00\" or \"white\", with a number from 0 to 255 behind a ~, as in \"white~24\""
+    )]
+    Color {
+        /// What was said.
+        key: String,
+    },
+
     /// A file of `rebus data split` that cannot be used.
     #[error("{} cannot be used as a split: {reason}. `rebus data split` writes one", file.display())]
     Split {

@@ -108,6 +108,19 @@ pub fn parse_color(color: &str) -> Result<[u8; 4], DataError> {
     })
 }
 
+/// Reads a colour and how far each channel may be off, such as `white~24`; 0 where that is not said.
+///
+/// # Errors
+/// It is no colour, or no number from 0 to 255.
+pub fn parse_color_key(key: &str) -> Result<([u8; 3], u8), DataError> {
+    let (color, tolerance) = key.split_once('~').unwrap_or((key, "0"));
+    let found = csscolorparser::parse(color).ok().map(|color| color.to_rgba8());
+    match (found, tolerance.parse()) {
+        (Some([red, green, blue, _]), Ok(tolerance)) => Ok(([red, green, blue], tolerance)),
+        _ => Err(DataError::Color { key: key.to_string() }),
+    }
+}
+
 /// Brings a picture to 8 bits and 1 (grey), 3 (RGB) or 4 (RGB and alpha) channels; with 1 and 3 a transparent
 /// picture is laid on the background.
 pub fn flatten(image: DynamicImage, channels: u8, background: [u8; 4]) -> DynamicImage {

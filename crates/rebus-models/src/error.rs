@@ -136,6 +136,18 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Refuses what is no share, by the names of settings.
+    pub(crate) fn check_shares<const N: usize>(shares: [(&'static str, f32); N]) -> Result<(), Self> {
+        match shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            Some((field, share)) => Err(Self::Config {
+                field,
+                value: share.to_string(),
+                rule: "it must be from 0 to 1".to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// That a checkpoint is of another network.
     pub(crate) fn checkpoint(mismatch: Mismatch) -> Self {
         Self::Mismatch { place: "the checkpoint".to_string(), mismatch }

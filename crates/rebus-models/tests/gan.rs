@@ -232,6 +232,8 @@ fn settings_that_cannot_work_are_errors_that_name_the_field() {
     assert!(message.contains("penalty_every"), "{message}");
     let message = refuse("gan-modern", 32, json!({}), json!({ "augment": { "cutout": 1.5 } }));
     assert!(message.contains("cutout"), "{message}");
+    let message = refuse("gan-modern", 32, json!({}), json!({ "caption_dropout": 1.5 }));
+    assert!(message.contains("objective.caption_dropout = 1.5"), "{message}");
     let message = refuse("gan-modern", 32, json!({ "wdths": [8] }), json!({}));
     assert!(message.contains("wdths"), "{message}");
 }

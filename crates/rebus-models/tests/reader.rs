@@ -192,6 +192,14 @@ fn what_does_not_fit_is_named() {
         let built = (family("flow").unwrap().objective)(spec);
         built.err().map_or_else(String::new, |error| error.to_string())
     };
+    // A source beside the encoder is fine; the encoder shown the very picture to draw is not.
+    let mut paired = spec(json!({ "patch": 2, "widths": [16], "groups": 4, "head_width": 8 }), 8);
+    (paired.pairs, paired.shown_pictures) = (true, 0.5);
+    assert!(build(&paired).contains("the very picture that is to be drawn"), "{}", build(&paired));
+    paired.shown_pictures = 0.0;
+    assert_eq!(build(&paired), "");
+    paired.objective = json!({ "source_dropout": 1.5 });
+    assert!(build(&paired).contains("objective.source_dropout = 1.5"), "{}", build(&paired));
     let mut coloured = ObjectiveSpec::new([3, 8, 8], Device::flex().autodiff(), 1);
     coloured.needs.insert("condition".to_string(), encoder);
     assert!(

@@ -272,4 +272,5 @@ fn settings_that_cannot_work_are_errors_that_name_the_field() {
     assert!(refuse(json!({ "likelihood": "poisson" }), json!({})).contains("discretized-logistic"));
     assert!(refuse(json!({}), json!({ "kl_weight": -1.0 })).contains("objective.kl_weight"));
     assert!(refuse(json!({}), json!({ "importance_samples": 0 })).contains("importance_samples"));
+    assert!(refuse(json!({}), json!({ "word_dropout": -0.1 })).contains("objective.word_dropout = -0.1"));
 }

@@ -74,6 +74,9 @@ fn opens(family: &str) -> &'static str {
         verbs if verbs.contains(&"classify") => {
             "`rebus eval MODEL --data PATH --classifier FOLDER` asks it what drawings show"
         }
+        verbs if !verbs.contains(&"generate") && verbs.contains(&"translate") => {
+            "It opens with `rebus translate PICTURE --model FOLDER`"
+        }
         _ => "It opens with `rebus generate --model FOLDER`",
     }
 }

@@ -76,17 +76,9 @@ impl DualObjectiveConfig {
     /// # Errors
     /// Names the field, its value and the rule.
     pub fn validate(&self) -> Result<(), ModelError> {
-        for (field, value) in
-            [("objective.word_dropout", self.word_dropout), ("objective.hard_negatives", self.hard_negatives)]
-        {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(ModelError::Config {
-                    field,
-                    value: value.to_string(),
-                    rule: "it must be from 0 to 1".to_string(),
-                });
-            }
-        }
-        Ok(())
+        ModelError::check_shares([
+            ("objective.word_dropout", self.word_dropout),
+            ("objective.hard_negatives", self.hard_negatives),
+        ])
     }
 }

@@ -213,3 +213,17 @@ impl Default for FlowObjectiveConfig {
         }
     }
 }
+
+impl FlowObjectiveConfig {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// Names the field, its value and the rule.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        ModelError::check_shares([
+            ("objective.caption_dropout", self.caption_dropout),
+            ("objective.source_dropout", self.source_dropout),
+            ("objective.word_dropout", self.word_dropout),
+        ])
+    }
+}

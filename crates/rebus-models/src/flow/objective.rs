@@ -106,7 +106,16 @@ impl<N: VelocityField> FlowObjective<N> {
     /// A setting that cannot work, or no tokenizer.
     pub fn new(spec: &ObjectiveSpec, mut config: FlowConfig) -> Result<Self, ModelError> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
+        objective.validate()?;
         let reader = Reader::new(spec, config.text.context)?;
+        if spec.pairs && spec.shown_pictures > 0.0 {
+            return Err(ModelError::Config {
+                field: "condition.pictures",
+                value: spec.shown_pictures.to_string(),
+                rule: "with [data.source] it must be 0: what is shown would be the very picture that is to be drawn"
+                    .to_string(),
+            });
+        }
         config.encoder = reader.frozen().map(|frozen| frozen.config().clone());
         if config.from_source {
             spec.require_pairs()?;

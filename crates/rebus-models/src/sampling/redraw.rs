@@ -30,6 +30,13 @@ pub fn redraw<D: Denoise>(
     let steps = checked_steps(request.num_inference_steps.unwrap_or(model.default_steps()))?;
     let source = model.encode(modality::to_tensor(&request.sources, &model.device()));
     let count = request.sources.len();
+    if request.seeds.len() != count {
+        return Err(ModelError::Request {
+            option: "seeds",
+            value: request.seeds.len().to_string(),
+            rule: format!("there must be one for each of {count} sources"),
+        });
+    }
     let nothing = model.unconditional(count)?;
     let said = request.condition.clone().unwrap_or_else(|| nothing.clone());
     if let (Some(said), Some(nothing)) = (said.main(), nothing.main())

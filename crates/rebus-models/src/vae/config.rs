@@ -161,14 +161,10 @@ impl VaeObjectiveConfig {
                 return wrong(field, value.to_string(), "it must be at least 0");
             }
         }
-        for (field, value) in [
+        ModelError::check_shares([
             ("objective.caption_dropout", self.caption_dropout),
             ("objective.word_dropout", self.word_dropout),
-        ] {
-            if !(0.0..=1.0).contains(&value) {
-                return wrong(field, value.to_string(), "it must be from 0 to 1");
-            }
-        }
+        ])?;
         if self.importance_samples == 0 {
             return wrong("objective.importance_samples", "0".to_string(), "it must be at least 1");
         }

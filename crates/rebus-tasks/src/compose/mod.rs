@@ -280,13 +280,8 @@ fn color(scene: &Scene, said: &str, at: usize) -> Result<[u8; 4], TaskError> {
 
 /// `white~24`
 fn key(scene: &Scene, said: &Spanned<String>) -> Result<([u8; 3], u8), TaskError> {
-    let (name, tolerance) = said.get_ref().split_once('~').unwrap_or((said.get_ref(), "0"));
-    let at = said.span().start;
-    let tolerance = tolerance.parse().map_err(|_| {
-        scene.wrong(at, format!("`{tolerance}` is no number from 0 to 255, as in \"white~24\""))
-    })?;
-    let [red, green, blue, _] = color(scene, name, at)?;
-    Ok(([red, green, blue], tolerance))
+    picture::parse_color_key(said.get_ref())
+        .map_err(|error| scene.wrong(said.span().start, error.to_string()))
 }
 
 #[cfg(test)]

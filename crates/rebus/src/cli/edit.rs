@@ -206,11 +206,7 @@ fn four(text: &str) -> Result<[u32; 4], String> {
 
 /// `#fff~10`
 fn color(text: &str) -> Result<([u8; 3], u8), String> {
-    let (color, tolerance) = text.split_once('~').unwrap_or((text, "0"));
-    let tolerance = tolerance.parse().map_err(|_| format!("`{tolerance}` is no number from 0 to 255"))?;
-    let [red, green, blue, _] =
-        rebus_data::picture::parse_color(color).map_err(|_| format!("`{color}` is no CSS colour"))?;
-    Ok(([red, green, blue], tolerance))
+    rebus_data::picture::parse_color_key(text).map_err(|error| error.to_string())
 }
 
 impl RegionArgs {
@@ -288,6 +284,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.seed.is_none() && draws {
         tell!("seed {seed}");
     }
+    // All that was asked for by words, one after the other.
+    let said = before.iter().chain([args]).filter_map(|edit| edit.prompt.as_deref().or(edit.to.as_deref()));
+    let said = Some(said.collect::<Vec<_>>().join("; ")).filter(|said| !said.is_empty());
     let made_by = model.as_deref().map(|model| args.compute.made_by(args.model.as_deref(), model));
     for (path, (picture, profile)) in args.pictures.iter().zip(pictures) {
         written.on_sheet(picture.clone());
@@ -299,7 +298,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         for (number, edited) in edited.iter().take(count).enumerate() {
             let seed = draws.then(|| seed.wrapping_add(number as u64));
             let made = Made {
-                prompt: args.prompt.clone().or_else(|| args.to.clone()),
+                prompt: said.clone(),
                 negative_prompt: args.negative_prompt.clone(),
                 seed,
                 num_inference_steps: args.steps,

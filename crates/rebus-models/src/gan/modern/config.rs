@@ -123,6 +123,10 @@ impl ModernObjectiveConfig {
     /// Names the field, its value and the rule.
     pub fn validate(&self, [_, height, width]: [usize; 3]) -> Result<(), ModelError> {
         self.augment.validate()?;
+        ModelError::check_shares([
+            ("objective.caption_dropout", self.caption_dropout),
+            ("objective.word_dropout", self.word_dropout),
+        ])?;
         let wrong = |field, value: String, rule: &str| {
             Err(ModelError::Config { field, value, rule: rule.to_string() })
         };
