@@ -329,50 +329,17 @@ impl Canvas {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::toy::{Toy, number, towards},
+        *,
+    };
     use crate::NoObserver;
 
-    /// Goes straight to a picture of the value that is said; of 8x8, and of others.
-    struct Plain;
-
-    impl Denoise for Plain {
-        fn parameterization(&self) -> Parameterization {
-            Parameterization::Velocity
-        }
-
-        fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
-            Ok([1, height, width])
-        }
-
-        fn predict(
-            &self,
-            x_t: Tensor<4>,
-            times: Tensor<1>,
-            condition: &Condition,
-        ) -> Result<Tensor<4>, ModelError> {
-            let [batch, ..] = x_t.dims();
-            let value = condition.vectors["value"].clone().reshape([batch, 1, 1, 1]);
-            Ok((x_t - value) / times.reshape([batch, 1, 1, 1]))
-        }
-
-        fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {
-            assert_eq!(batch, 1);
-            Ok(said(0.0))
-        }
-
-        fn device(&self) -> Device {
-            Device::flex()
-        }
-
-        fn picture_shape(&self) -> [usize; 3] {
-            [1, 8, 8]
-        }
-    }
+    /// Of 8x8, and of others.
+    const PLAIN: Toy = Toy { picture_shape: [1, 8, 8], velocity: towards };
 
     fn said(value: f32) -> Condition {
-        let mut condition = Condition::default();
-        condition.vectors.insert("value".to_string(), Tensor::full([1, 1], value, &Device::flex()));
-        condition
+        number(value, 1)
     }
 
     fn wish(height: usize, width: usize, seamless: bool) -> Fused {
@@ -400,7 +367,7 @@ mod tests {
             let mut request = wish(height, width, seamless);
             let right = |_: usize, x: usize| x >= width / 2;
             request.regions = vec![FusedRegion { condition: said(0.75), mask: mask(height, width, right) }];
-            let found = fused(&Plain, &request, &mut NoObserver).unwrap();
+            let found = fused(&PLAIN, &request, &mut NoObserver).unwrap();
             assert_eq!(found.shape, [1, 1, height, width]);
             for (place, value) in found.data.iter().enumerate() {
                 let wanted = if right(0, place % width) { 0.75 } else { -0.5 };
@@ -435,15 +402,15 @@ mod tests {
         let picture = Pictures { shape: [1, 1, 3, 4], data: (0..12).map(|value| value as f32).collect() };
         let canvas = Canvas { size: [3, 4], window: [2, 3], seamless: true };
         assert_eq!(canvas.cut(&picture.data, 1, [2, 3]), [11.0, 8.0, 9.0, 3.0, 0.0, 1.0]);
-        assert_eq!(decoded(&Plain, &Pictures { data: vec![0.25; 12], ..picture }, true).data, vec![0.25; 12]);
+        assert_eq!(decoded(&PLAIN, &Pictures { data: vec![0.25; 12], ..picture }, true).data, vec![0.25; 12]);
     }
 
     #[test]
     fn a_mask_of_another_size_and_a_wrong_scale_are_said() {
         let mut request = wish(8, 8, false);
         request.regions = vec![FusedRegion { condition: said(0.0), mask: mask(8, 9, |_, _| true) }];
-        assert!(fused(&Plain, &request, &mut NoObserver).unwrap_err().to_string().contains("8"));
+        assert!(fused(&PLAIN, &request, &mut NoObserver).unwrap_err().to_string().contains("8"));
         let request = Fused { guidance_scale: Some(f32::NAN), ..wish(8, 8, false) };
-        assert!(fused(&Plain, &request, &mut NoObserver).unwrap_err().to_string().contains("NaN"));
+        assert!(fused(&PLAIN, &request, &mut NoObserver).unwrap_err().to_string().contains("NaN"));
     }
 }

@@ -12,6 +12,8 @@ mod sampler;
 mod start;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toy;
 
 pub use chunks::{CHUNK, Chunk, chunks, condition_in_chunks, in_one_step, numbers_in_chunks, of_each};
 pub use flow_edit::{FlowEdit, Slider, Words, flow_edit, slide};

@@ -121,60 +121,22 @@ fn guided<D: Denoise>(
 mod tests {
     use burn::tensor::Device;
 
-    use super::*;
-    use crate::{NoObserver, capability::Parameterization};
+    use super::{
+        super::toy::{Toy, number, numbers_of},
+        *,
+    };
+    use crate::NoObserver;
 
-    /// Its velocity is the mean of the source; half as much again where something is said, and what it was asked for is counted.
-    struct Follows;
-
-    impl Denoise for Follows {
-        fn parameterization(&self) -> Parameterization {
-            Parameterization::Velocity
-        }
-
-        fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
-            Ok([1, height, width])
-        }
-
-        fn predict(
-            &self,
-            x_t: Tensor<4>,
-            times: Tensor<1>,
-            condition: &Condition,
-        ) -> Result<Tensor<4>, ModelError> {
-            let batch = x_t.dims()[0];
-            assert_eq!(times.dims(), [batch]);
-            let said = condition.vectors["said"].clone().reshape([batch, 1, 1, 1]);
-            Ok(condition.spatial[SOURCE].clone() + said)
-        }
-
-        fn unconditional(&self, batch: usize) -> Result<Condition, ModelError> {
-            Ok(said(0.0, batch))
-        }
-
-        fn device(&self) -> Device {
-            Device::flex()
-        }
-
-        fn default_steps(&self) -> usize {
-            4
-        }
-
-        fn picture_shape(&self) -> [usize; 3] {
-            [1, 2, 2]
-        }
-    }
-
-    fn said(value: f32, batch: usize) -> Condition {
-        let mut condition = Condition::default();
-        condition.vectors.insert("said".to_string(), Tensor::full([batch, 1], value, &Device::flex()));
-        condition
-    }
+    /// Its velocity is the source, and the number that is said.
+    const FOLLOWS: Toy = Toy {
+        picture_shape: [1, 2, 2],
+        velocity: |_, _, condition| condition.spatial[SOURCE].clone() + numbers_of(condition),
+    };
 
     fn conditions(words: f32, source: f32, count: usize) -> Conditions {
         let shown = |value: f32| Tensor::<4>::full([count, 1, 2, 2], value, &Device::flex());
         let with = |said: f32, shown: Tensor<4>| {
-            let mut condition = self::said(said, count);
+            let mut condition = number(said, count);
             condition.spatial.insert(SOURCE.to_string(), shown);
             condition
         };
@@ -191,7 +153,7 @@ mod tests {
             for (words, source) in [(1.0, 1.0), (3.0, 1.0), (1.0, 2.0), (3.0, 1.5), (0.0, 0.0), (0.0, 1.0)] {
                 let x = Tensor::<4>::zeros([count, 1, 2, 2], &Device::flex());
                 let scales = Scales { words, source };
-                let found = guided(&Follows, x, 0.5, &conditions(0.25, 0.5, count), scales).unwrap();
+                let found = guided(&FOLLOWS, x, 0.5, &conditions(0.25, 0.5, count), scales).unwrap();
                 let wanted = 0.5 * source + 0.25 * words;
                 let values: Vec<f32> = found.into_data().iter::<f32>().collect();
                 assert_eq!(values.len(), count * 4);
@@ -208,8 +170,8 @@ mod tests {
         };
         let drawn = |values: &[f32], word: Option<f32>| {
             let mut request = TranslateRequest::new(sources(values));
-            request.condition = word.map(|word| said(word, values.len()));
-            redraw(&Follows, &request, &mut NoObserver).unwrap().data
+            request.condition = word.map(|word| number(word, values.len()));
+            redraw(&FOLLOWS, &request, &mut NoObserver).unwrap().data
         };
         let (alone, among) = (drawn(&[0.1], Some(0.2)), drawn(&[0.1, -0.3], Some(0.2)));
         assert_eq!(alone, among[..4]);
@@ -220,7 +182,11 @@ mod tests {
     fn what_cannot_be_is_said() {
         let mut request = TranslateRequest::new(Pictures { shape: [1, 1, 2, 2], data: vec![0.0; 4] });
         request.image_guidance_scale = Some(f32::NAN);
-        let said = redraw(&Follows, &request, &mut NoObserver).unwrap_err().to_string();
+        let said = redraw(&FOLLOWS, &request, &mut NoObserver).unwrap_err().to_string();
         assert!(said.contains("image_guidance_scale = NaN"), "{said}");
+        let mut request = TranslateRequest::new(Pictures { shape: [1, 1, 2, 2], data: vec![0.0; 4] });
+        request.seeds = vec![1, 2];
+        let said = redraw(&FOLLOWS, &request, &mut NoObserver).unwrap_err().to_string();
+        assert!(said.contains("seeds = 2"), "{said}");
     }
 }

@@ -9,44 +9,22 @@ use rebus_data::Pictures;
 use super::{
     Divergence, FlowEdit, Guidance, Inversion, Sampler, Slider, Start, Words, flow_edit, guided, invert,
     log_density, slide, time,
+    toy::{Toy, number, towards},
 };
-use crate::{
-    Condition, Denoise, Generate, GenerateRequest, ModelError, NoObserver, capability::Parameterization,
-};
+use crate::{Condition, Generate, GenerateRequest, ModelError, NoObserver};
+
+const DEVIATION: f64 = 0.4;
 
 /// The flow from normal noise to pictures whose numbers are normal with this deviation, each by itself: what begins at `x` ends
 /// at `deviation * x`.
-struct Gaussian(f64);
-
-impl Denoise for Gaussian {
-    fn parameterization(&self) -> Parameterization {
-        Parameterization::Velocity
-    }
-
-    fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
-        Ok([1, height, width])
-    }
-
-    fn predict(&self, x_t: Tensor<4>, times: Tensor<1>, _: &Condition) -> Result<Tensor<4>, ModelError> {
+const GAUSSIAN: Toy = Toy {
+    picture_shape: [1, 2, 3],
+    velocity: |x_t, times, _| {
         let t = f64::from(times.into_data().iter::<f32>().next().unwrap());
-        let square = self.0 * self.0;
-        Ok(x_t * ((t - (1.0 - t) * square) / ((1.0 - t) * (1.0 - t) * square + t * t)))
-    }
-
-    fn unconditional(&self, _: usize) -> Result<Condition, ModelError> {
-        Ok(Condition::default())
-    }
-
-    fn device(&self) -> Device {
-        Device::flex()
-    }
-
-    fn picture_shape(&self) -> [usize; 3] {
-        [1, 2, 3]
-    }
-}
-
-const DEVIATION: f64 = 0.4;
+        let square = DEVIATION * DEVIATION;
+        x_t * ((t - (1.0 - t) * square) / ((1.0 - t) * (1.0 - t) * square + t * t))
+    },
+};
 
 fn numbers(x: Tensor<4>) -> Vec<f32> {
     x.into_data().iter::<f32>().collect()
@@ -59,7 +37,7 @@ fn noise() -> Tensor<4> {
 
 /// From noise to the picture.
 fn walk(sampler: Sampler, steps: usize) -> Tensor<4> {
-    let (model, nothing) = (Gaussian(DEVIATION), Condition::default());
+    let (model, nothing) = (GAUSSIAN, number(0.0, 2));
     let velocity = |x: Tensor<4>, t: f64| guided(&model, x, t, [&nothing, &nothing], Guidance::always(1.0));
     let mut walk = sampler.start();
     (0..steps)
@@ -99,7 +77,7 @@ fn each_sampler_ends_where_the_field_leads() {
 
 #[test]
 fn what_was_taken_back_comes_again() {
-    let (model, nothing) = (Gaussian(DEVIATION), Condition::default());
+    let (model, nothing) = (GAUSSIAN, number(0.0, 2));
     for sampler in [Sampler::Euler, Sampler::Heun, Sampler::Midpoint] {
         let back = |corrections: usize| {
             let settings = Inversion { num_inference_steps: 10, sampler, corrections, ..Default::default() };
@@ -114,7 +92,7 @@ fn what_was_taken_back_comes_again() {
 
 #[test]
 fn a_way_back_can_be_stopped_and_refuses_what_it_cannot_do() {
-    let (model, nothing) = (Gaussian(DEVIATION), Condition::default());
+    let (model, nothing) = (GAUSSIAN, number(0.0, 2));
     let invert = |settings: Inversion, last: usize| {
         let mut seen = vec![];
         let answer = invert(&model, noise(), [&nothing, &nothing], settings, &mut |done, _| {
@@ -156,7 +134,7 @@ fn guidance_is_where_it_is_asked_for() {
 
 #[test]
 fn a_likelihood_is_that_of_the_closed_form() {
-    let (model, nothing) = (Gaussian(DEVIATION), Condition::default());
+    let (model, nothing) = (GAUSSIAN, number(0.0, 2));
     let picture = noise() * DEVIATION;
     let exact: Vec<f64> = numbers(picture.clone())
         .chunks(6)
@@ -187,7 +165,7 @@ fn pictures() -> Pictures {
 fn drawn(start: Option<Start>) -> Result<Vec<f32>, ModelError> {
     let request =
         GenerateRequest { seeds: vec![4, 5], start, guidance_scale: Some(1.0), ..GenerateRequest::default() };
-    Gaussian(DEVIATION).generate(&request, &mut NoObserver).map(|pictures| pictures.data)
+    GAUSSIAN.generate(&request, &mut NoObserver).map(|pictures| pictures.data)
 }
 
 #[test]
@@ -224,7 +202,7 @@ fn what_a_mask_keeps_stays_and_the_rest_is_drawn() {
                 start: Some(Start { mask: Some(all), resamplings, ..Start::new(pictures(), 1.0) }),
                 ..GenerateRequest::default()
             };
-            let found = Gaussian(DEVIATION).generate(&request, &mut NoObserver).unwrap().data;
+            let found = GAUSSIAN.generate(&request, &mut NoObserver).unwrap().data;
             found.iter().map(|value| f64::from(value * value)).sum::<f64>() / 12.0
         });
         (noises.sum::<f64>() / 200.0).sqrt()
@@ -245,47 +223,8 @@ fn a_start_that_cannot_be_is_refused() {
     assert!(said(Start { mask: Some(small), ..Start::new(pictures(), 0.5) }).contains("mask"));
 }
 
-/// Velocities towards pictures of one number, which the condition says.
-struct Towards;
-
-impl Denoise for Towards {
-    fn parameterization(&self) -> Parameterization {
-        Parameterization::Velocity
-    }
-
-    fn latent_shape(&self, height: usize, width: usize) -> Result<[usize; 3], ModelError> {
-        Ok([1, height, width])
-    }
-
-    fn predict(
-        &self,
-        x_t: Tensor<4>,
-        times: Tensor<1>,
-        condition: &Condition,
-    ) -> Result<Tensor<4>, ModelError> {
-        let [count, ..] = x_t.dims();
-        let wanted = condition.vectors["number"].clone().reshape([count, 1, 1, 1]);
-        Ok((x_t - wanted) / times.reshape([count, 1, 1, 1]).clamp_min(1e-3))
-    }
-
-    fn unconditional(&self, count: usize) -> Result<Condition, ModelError> {
-        Ok(number(0.0, count))
-    }
-
-    fn device(&self) -> Device {
-        Device::flex()
-    }
-
-    fn picture_shape(&self) -> [usize; 3] {
-        [1, 2, 3]
-    }
-}
-
-fn number(value: f32, count: usize) -> Condition {
-    let mut condition = Condition::default();
-    condition.vectors.insert("number".to_string(), Tensor::full([count, 1], value, &Device::flex()));
-    condition
-}
+/// Towards pictures of one number, which the condition says.
+const TOWARDS: Toy = Toy { picture_shape: [1, 2, 3], velocity: towards };
 
 #[test]
 fn words_change_what_they_change_and_nothing_else() {
@@ -294,7 +233,7 @@ fn words_change_what_they_change_and_nothing_else() {
         let words = Words { source, target, negative: &nothing };
         let settings =
             FlowEdit { source_guidance: scale, target_guidance: scale, strength: 1.0, ..FlowEdit::default() };
-        flow_edit(&Towards, &pictures(), &[1, 2], words, settings, &mut NoObserver).unwrap().data
+        flow_edit(&TOWARDS, &pictures(), &[1, 2], words, settings, &mut NoObserver).unwrap().data
     };
     assert_eq!(edited(&near, &near, 3.0), pictures().data);
     // From pictures of 0.1 to pictures of 0.4, each number moves by the difference, whatever it was.
@@ -308,7 +247,7 @@ fn words_change_what_they_change_and_nothing_else() {
         FlowEdit { target_guidance: f32::NAN, ..FlowEdit::default() },
         FlowEdit { averages: 0, ..FlowEdit::default() },
     ] {
-        assert!(flow_edit(&Towards, &pictures(), &[1, 2], words, wrong, &mut NoObserver).is_err());
+        assert!(flow_edit(&TOWARDS, &pictures(), &[1, 2], words, wrong, &mut NoObserver).is_err());
     }
 }
 
@@ -320,7 +259,7 @@ fn a_slider_moves_pictures_along_its_contrasts_by_its_amount() {
     };
     let moved = |sliders: &[Slider]| {
         let settings = FlowEdit { target_guidance: 0.05, strength: 0.5, ..FlowEdit::default() };
-        slide(&Towards, &pictures(), &[1, 2], sliders, settings, &mut NoObserver).unwrap().data
+        slide(&TOWARDS, &pictures(), &[1, 2], sliders, settings, &mut NoObserver).unwrap().data
     };
     let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>();
     let before = pictures().data;
@@ -338,6 +277,6 @@ fn a_slider_moves_pictures_along_its_contrasts_by_its_amount() {
         assert!(by.iter().zip(&one).all(|(by, one)| (by - factor * one).abs() < 1e-4), "{factor}: {by:?}");
     }
     let empty = [Slider { contrasts: vec![], amount: 1.0 }];
-    let found = slide(&Towards, &pictures(), &[1, 2], &empty, FlowEdit::default(), &mut NoObserver);
+    let found = slide(&TOWARDS, &pictures(), &[1, 2], &empty, FlowEdit::default(), &mut NoObserver);
     assert!(found.unwrap_err().to_string().contains("contrast"));
 }
