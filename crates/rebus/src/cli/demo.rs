@@ -64,7 +64,7 @@ const SHOWN: [Shown; 6] = [
         after: "dark-mage.png",
     },
     Shown {
-        part: "Drawn anew from half noise",
+        part: "Drawn anew by a prompt",
         before: "cat.png",
         command: r#"edit cat.png --prompt "cat face with wry smile" --strength 0.7 --seed 7 -o wry-cat.png"#,
         after: "wry-cat.png",
