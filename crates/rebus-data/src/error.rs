@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum DataError {
     /// A colour key that is none; the user must write it in another way.
-    #[error(
-        "`{key}` is no CSS colour, such as \"#ffcc00\" or \"white\", with a number from 0 to 255 behind a ~, as in \"white~24\""
-    )]
+    #[error("`{part}` is {rule}")]
     Color {
-        /// What was said.
-        key: String,
+        /// The part of it that is wrong.
+        part: String,
+        /// What it is not.
+        rule: &'static str,
     },
 
     /// A file of `rebus data split` that cannot be used.

@@ -114,11 +114,14 @@ pub fn parse_color(color: &str) -> Result<[u8; 4], DataError> {
 /// It is no colour, or no number from 0 to 255.
 pub fn parse_color_key(key: &str) -> Result<([u8; 3], u8), DataError> {
     let (color, tolerance) = key.split_once('~').unwrap_or((key, "0"));
-    let found = csscolorparser::parse(color).ok().map(|color| color.to_rgba8());
-    match (found, tolerance.parse()) {
-        (Some([red, green, blue, _]), Ok(tolerance)) => Ok(([red, green, blue], tolerance)),
-        _ => Err(DataError::Color { key: key.to_string() }),
-    }
+    let wrong = |part: &str, rule| DataError::Color { part: part.to_string(), rule };
+    let found = csscolorparser::parse(color).map(|color| color.to_rgba8());
+    let [red, green, blue, _] =
+        found.map_err(|_| wrong(color, "no CSS colour, such as \"#ffcc00\" or \"white\""))?;
+    let tolerance = tolerance
+        .parse()
+        .map_err(|_| wrong(tolerance, "no number from 0 to 255, as behind the ~ of \"white~24\""))?;
+    Ok(([red, green, blue], tolerance))
 }
 
 /// Brings a picture to 8 bits and 1 (grey), 3 (RGB) or 4 (RGB and alpha) channels; with 1 and 3 a transparent

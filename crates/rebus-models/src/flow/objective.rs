@@ -108,7 +108,7 @@ impl<N: VelocityField> FlowObjective<N> {
         let objective: FlowObjectiveConfig = section(&spec.objective, "objective", "flow")?;
         objective.validate()?;
         let reader = Reader::new(spec, config.text.context)?;
-        if spec.pairs && spec.shown_pictures > 0.0 {
+        if spec.pairs && reader.frozen().is_some() && spec.shown_pictures > 0.0 {
             return Err(ModelError::Config {
                 field: "condition.pictures",
                 value: spec.shown_pictures.to_string(),
