@@ -194,6 +194,7 @@ fn what_does_not_fit_is_named() {
     };
     // A source beside the encoder is fine; the encoder shown the very picture to draw is not.
     let mut paired = spec(json!({ "patch": 2, "widths": [16], "groups": 4, "head_width": 8 }), 8);
+    paired.needs.insert("condition".to_string(), Arc::clone(&encoder));
     (paired.pairs, paired.shown_pictures) = (true, 0.5);
     assert!(build(&paired).contains("the very picture that is to be drawn"), "{}", build(&paired));
     paired.shown_pictures = 0.0;
