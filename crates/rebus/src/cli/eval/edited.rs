@@ -86,7 +86,7 @@ pub(super) fn edited(
     Ok(())
 }
 
-/// Held-out pairs, evenly chosen; of all records where the model held none out.
+/// Held-out pairs, evenly chosen; a model that held none out is refused.
 fn pairs(args: &Args, collection: &dyn Collection, config: &DataConfig) -> Result<Vec<EditPair>, Failure> {
     let all = contrasts(collection, &SourceConfig::Words(args.edits.clone()))?;
     let held_out = split(collection, config)?.validation;
