@@ -23,6 +23,7 @@ pub mod fit;
 pub mod loader;
 mod order;
 pub mod picture;
+pub mod sets;
 pub mod sheet;
 pub mod source;
 pub mod split;
@@ -30,6 +31,7 @@ pub mod split;
 mod testing;
 pub mod tokenizer;
 pub mod transform;
+pub mod walk;
 pub mod write;
 
 pub use captions::captions;
@@ -40,6 +42,7 @@ pub use source::{SOURCE, SourceConfig};
 pub use split::{Split, SplitFile, SplitKind, split};
 pub use tokenizer::{Tokenizer, TokenizerConfig, Tokens};
 pub use transform::Transform;
+pub use walk::{Stamped, Walk, file_record, walk};
 pub use write::{PngExtras, write_atomic, write_png};
 
 pub use batch::{Batch, Column, Pictures};

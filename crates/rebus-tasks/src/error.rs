@@ -17,6 +17,39 @@ pub enum TaskError {
     #[error(transparent)]
     Data(#[from] DataError),
 
+    /// A store, or a filter.
+    #[error(transparent)]
+    Store(#[from] rebus_store::StoreError),
+
+    /// Nothing to look for.
+    #[error(
+        "there is nothing to look for. Say it in words, show it by --image PICTURE, or name words of captions by --text"
+    )]
+    NothingToFind,
+
+    /// A number, or several, that cannot be.
+    #[error("{value}: {rule}")]
+    Weights {
+        /// What was said.
+        value: String,
+        /// What may be said.
+        rule: String,
+    },
+
+    /// Labels that cannot be.
+    #[error("labels: {reason}. Give some that differ, such as --labels cat,dog,bird")]
+    Labels {
+        /// What is wrong with them.
+        reason: String,
+    },
+
+    /// A store whose items have no captions.
+    #[error(
+        "nothing in the store has a caption. Index a collection with captions, or pictures with a .txt file of the same name \
+         beside each"
+    )]
+    NoCaptions,
+
     /// A file or folder that cannot be made; the user must look at the path or its permissions.
     #[error(transparent)]
     Io(#[from] std::io::Error),

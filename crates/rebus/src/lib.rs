@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Training on a folder and reading a collection are in `examples/`. Each room is re-exported under its own name:
-//! [`data`], [`nn`], [`models`], [`train`], [`eval`], [`tasks`].
+//! [`data`], [`store`], [`nn`], [`models`], [`train`], [`eval`], [`tasks`].
 
 #[cfg(feature = "assets")]
 pub use rebus_assets as assets;
@@ -25,6 +25,7 @@ pub use rebus_eval as eval;
 pub use rebus_models as models;
 pub use rebus_nn as nn;
 pub use rebus_nn::{ComputePrecision, device::device};
+pub use rebus_store as store;
 pub use rebus_tasks as tasks;
 pub use rebus_train as train;
 

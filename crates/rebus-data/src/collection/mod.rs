@@ -23,6 +23,7 @@ mod webdataset;
 use std::{ops::Range, path::Path};
 
 pub use files::picture_names;
+pub(crate) use imagefolder::METADATA;
 pub use open::{OpenOptions, open};
 
 use crate::{ColumnInfo, DataError, Record};

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
+use crate::sets::Sets;
+
 /// Sets of records that belong together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Groups {
@@ -85,28 +87,6 @@ fn groups(sets: impl Iterator<Item = Vec<usize>>, listed: usize, key: impl Fn(us
             .take(listed)
             .map(|set| set.iter().take(listed.max(2)).map(|record| key(*record)).collect())
             .collect(),
-    }
-}
-
-/// Disjoint sets (Tarjan 1975), joined towards the smaller number.
-struct Sets(Vec<usize>);
-
-impl Sets {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    fn root(&mut self, mut item: usize) -> usize {
-        while self.0[item] != item {
-            self.0[item] = self.0[self.0[item]];
-            item = self.0[item];
-        }
-        item
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.root(one), self.root(other));
-        self.0[one.max(other)] = one.min(other);
     }
 }
 

@@ -16,6 +16,12 @@ pub trait Encode: Send + Sync {
     /// Whether it knows words.
     fn reads_texts(&self) -> bool;
 
+    /// What cosines between words and pictures are multiplied with before a softmax says how likely each is; `None` where the
+    /// model does not say.
+    fn confidence_scale(&self) -> Option<f32> {
+        None
+    }
+
     /// One row an input, the same to the bit whatever is encoded beside it.
     ///
     /// # Errors

@@ -115,6 +115,11 @@ impl Encode for DualModel {
         true
     }
 
+    /// What the loss multiplied them with.
+    fn confidence_scale(&self) -> Option<f32> {
+        self.network.scale.val().exp().into_data().iter::<f32>().next()
+    }
+
     /// Rows have length 1.
     fn encode(&self, inputs: Encoded<'_>) -> Result<Vectors, ModelError> {
         let data = match inputs {

@@ -6,6 +6,7 @@ use rebus_data::DataError;
 use rebus_eval::EvalError;
 use rebus_models::ModelError;
 use rebus_nn::device::NoDevice;
+use rebus_store::StoreError;
 use rebus_tasks::TaskError;
 use rebus_train::TrainError;
 
@@ -138,7 +139,21 @@ impl From<TaskError> for Failure {
             TaskError::Model(error) => error.into(),
             TaskError::Data(error) => error.into(),
             TaskError::Io(error) => error.into(),
+            TaskError::Store(error) => error.into(),
             error => Self::of(error, None),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io(error) => error.into(),
+            StoreError::Data(error) => error.into(),
+            error @ (StoreError::Locked { .. } | StoreError::Database { .. } | StoreError::Vectors(_)) => {
+                Self::Failed(miette::Report::from_err(error))
+            }
+            error => Self::Input(miette::Report::from_err(error)),
         }
     }
 }

@@ -5,20 +5,25 @@
 mod again;
 mod attribute;
 mod cache;
+mod caption;
 mod completions;
 mod compose;
 mod compute;
 mod data;
 mod demo;
 mod doctor;
+mod duplicates;
 mod edit;
 mod edits;
 mod eval;
 mod export;
 mod failure;
 mod generate;
+mod index;
 mod interpolate;
+mod label;
 mod manual;
+mod map;
 mod measure;
 mod model;
 mod picture;
@@ -27,7 +32,9 @@ mod recipe;
 mod reconstruct;
 mod runs;
 mod say;
+mod search;
 mod show;
+mod store;
 mod train;
 mod translate;
 mod watch;
@@ -66,6 +73,18 @@ enum Command {
     Interpolate(interpolate::Args),
     /// What a model keeps of pictures.
     Reconstruct(reconstruct::Args),
+    /// Keep pictures and collections so that they can be found.
+    Index(index::Args),
+    /// Find indexed pictures by words, by pictures and by what their fields say.
+    Search(search::Args),
+    /// Which of some labels fits a picture, without having learned to classify.
+    Label(label::Args),
+    /// What people said of the indexed pictures that lies nearest to a picture.
+    Caption(caption::Args),
+    /// Groups of indexed pictures that look alike.
+    Duplicates(duplicates::Args),
+    /// A page with all indexed pictures, those that look alike side by side.
+    Map(map::Args),
     /// How a picture was made, and the command that makes it again.
     Show(show::Args),
     /// Learn from a collection of captioned pictures.
@@ -122,6 +141,12 @@ pub(crate) fn run() -> i32 {
         Command::Compose(args) => compose::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
+        Command::Index(args) => index::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Label(args) => label::run(&args),
+        Command::Caption(args) => caption::run(&args),
+        Command::Duplicates(args) => duplicates::run(&args),
+        Command::Map(args) => map::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Recipe(args) => recipe::run(&args),

@@ -8,6 +8,7 @@ mod data;
 mod draw;
 mod edit;
 mod eval;
+mod find;
 mod help;
 mod latents;
 mod show;

@@ -1,0 +1,95 @@
+//! Words and pictures as rows of length 1.
+
+use image::DynamicImage;
+use rebus_models::{Encode, Encoded, Model, ModelError, Vectors, registry::able};
+use rebus_store::ModelKey;
+
+use crate::{TaskError, reconstruct::fit};
+
+/// The most that an encoder's cosines are multiplied with in training (Radford et al. 2021, section 2.5), for one that does not
+/// say.
+const USUAL_SCALE: f32 = 100.0;
+
+/// A model's embeddings, each of length 1.
+#[derive(Clone, Copy)]
+pub(super) struct Embedder<'a> {
+    model: &'a dyn Model,
+    encode: &'a dyn Encode,
+}
+
+impl<'a> Embedder<'a> {
+    pub(super) fn of(model: &'a dyn Model) -> Result<Self, TaskError> {
+        let encode = model.encode().ok_or_else(|| ModelError::Lacks {
+            family: model.info().family.clone(),
+            verb: "encode",
+            able: able("encode"),
+        })?;
+        Ok(Self { model, encode })
+    }
+
+    /// What a store knows the model by.
+    pub(super) fn key(&self, name: &str) -> ModelKey {
+        ModelKey { name: name.to_string(), hash: self.model.info().hash.clone(), width: self.encode.width() }
+    }
+
+    /// What cosines are multiplied with before a softmax says how likely each is.
+    pub(super) fn confidence_scale(&self) -> f32 {
+        let calibrated = &self.model.info().provenance["calibration"]["scale"];
+        let calibrated = calibrated.as_f64().map(|scale| scale as f32);
+        calibrated.or_else(|| self.encode.confidence_scale()).unwrap_or(USUAL_SCALE)
+    }
+
+    pub(super) fn reads_texts(&self) -> bool {
+        self.encode.reads_texts()
+    }
+
+    pub(super) fn texts(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, TaskError> {
+        if !self.reads_texts() {
+            let rule = format!("a model of family `{}` knows no words", self.model.info().family);
+            return Err(ModelError::Request { option: "text", value: texts.join(", "), rule }.into());
+        }
+        Ok(rows(&self.encode.encode(Encoded::Texts(texts))?))
+    }
+
+    /// Pictures of any size, cut to the sides that the model knows.
+    pub(super) fn pictures(&self, pictures: &[DynamicImage]) -> Result<Vec<Vec<f32>>, TaskError> {
+        match self.encode.picture_shape() {
+            Some(shape) => Ok(rows(&self.encode.encode(Encoded::Pictures(&fit(shape, pictures)?))?)),
+            // It brings each to size itself, and pictures of several sizes are no batch.
+            None => {
+                let one = |picture: &DynamicImage| {
+                    let shape = [3, picture.height() as usize, picture.width() as usize];
+                    let picture = fit(shape, std::slice::from_ref(picture))?;
+                    Ok(unit(self.encode.encode(Encoded::Pictures(&picture))?.row(0)))
+                };
+                pictures.iter().map(one).collect()
+            }
+        }
+    }
+}
+
+fn rows(vectors: &Vectors) -> Vec<Vec<f32>> {
+    (0..vectors.len()).map(|row| unit(vectors.row(row))).collect()
+}
+
+/// What a store knows a model by.
+///
+/// # Errors
+/// The model does not encode.
+pub fn model_key(model: &dyn Model, name: &str) -> Result<ModelKey, TaskError> {
+    Ok(Embedder::of(model)?.key(name))
+}
+
+/// The same direction, of length 1; zeros stay zeros.
+pub(super) fn unit(row: &[f32]) -> Vec<f32> {
+    let length = row.iter().map(|number| number * number).sum::<f32>().sqrt();
+    row.iter().map(|number| if length > 0.0 { number / length } else { 0.0 }).collect()
+}
+
+/// How likely each of some cosines is the right one, if one of them is.
+pub(super) fn softmax(cosines: &[f32], scale: f32) -> Vec<f32> {
+    let most = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = cosines.iter().map(|cosine| ((cosine - most) * scale).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}

@@ -1,0 +1,251 @@
+//! `index`, `search`, `label`, `caption`, `duplicates`, `map`: a collection indexed and found again, work that is broken off or
+//! shared, and what is wrong with a request.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use rebus::store::{Part, SqliteStore, Store};
+
+use crate::{done, emoji, failed};
+
+/// A folder of some emoji as files of their own, captions beside them.
+fn loose(folder: &Path, count: usize) {
+    std::fs::create_dir_all(folder.join("pictures/deep")).unwrap();
+    let collection = rebus::data::open(&emoji(), &Default::default()).unwrap();
+    for number in 0..count {
+        let record = collection.record(number).unwrap();
+        let place = if number % 2 == 0 { "pictures" } else { "pictures/deep" };
+        let bytes = &record.picture("image").unwrap().bytes;
+        std::fs::write(folder.join(place).join(format!("{number:03}.png")), bytes).unwrap();
+        let text = record.text("text").unwrap();
+        std::fs::write(folder.join(place).join(format!("{number:03}.txt")), text).unwrap();
+    }
+}
+
+/// All that a store tells, without the numbers that it gives to things.
+fn content(store: &Path) -> String {
+    let store = SqliteStore::open(store).unwrap();
+    let mut said = vec![];
+    for part in [Part::Picture, Part::Caption] {
+        for (id, vector) in store.vectors(part, None).unwrap() {
+            let item = store.items(&[id]).unwrap().remove(0);
+            said.push(format!("{part:?} {} {:?} {vector:?}", item.path, item.fields));
+        }
+    }
+    let about = store.about().unwrap();
+    format!("{:?} {:?} {:?} {}", about.model, about.embeddings, about.sources, said.join("\n"))
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_collection_is_found_by_words_pictures_fields_and_captions() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    let emoji = emoji();
+    let run = |args: &[&str]| done(place, &[args, &["--store", "store"]].concat());
+    assert_eq!(
+        run(&["index", "add", emoji.to_str().unwrap()]),
+        "added 200, changed 0, unchanged 0, forgotten 0, left out 0\n"
+    );
+    assert!(run(&["index", "add", emoji.to_str().unwrap()]).contains("added 0, changed 0, unchanged 200"));
+    let shown = run(&["index", "show"]);
+    assert!(
+        shown.contains("items       200") && shown.contains("model       shipped (128 numbers"),
+        "{shown}"
+    );
+
+    // A caption of the collection finds its picture, and its picture finds itself.
+    let found = json(&run(&["search", "red apple", "--json", "-k", "10"]));
+    assert_eq!(found.as_array().unwrap().len(), 10);
+    let first = &found[0];
+    assert!(first["path"].as_str().unwrap().contains("emoji200#") && first.get("id").is_none(), "{first}");
+    let picture = rebus::data::open(&emoji, &Default::default()).unwrap().record(7).unwrap();
+    std::fs::write(place.join("q.png"), &picture.picture("image").unwrap().bytes).unwrap();
+    let found = json(&run(&["search", "--image", "q.png", "--json", "-k", "1"]));
+    assert!(found[0]["path"].as_str().unwrap().ends_with(&format!("#{}", picture.key)), "{found}");
+    assert!(found[0]["score"].as_f64().unwrap() > 0.999);
+
+    // Words of captions alone are found without a model; weights decide between two wishes.
+    let text = picture.text("text").unwrap();
+    let by_text = json(&run(&["search", "--text", &text, "--json", "-k", "1"]));
+    assert_eq!(by_text[0]["fields"]["text"], text);
+    let both = |weights: &str| {
+        let args = ["search", "face", "--image", "q.png", "--json", "-k", "1", "--weights", weights];
+        json(&run(&args))[0]["path"].clone()
+    };
+    assert_eq!(both("0,1"), found[0]["path"]);
+    assert_eq!(both("1,0"), json(&run(&["search", "face", "--json", "-k", "1"]))[0]["path"]);
+    let fused = json(&run(&["search", &text, "--text", &text, "--json", "-k", "3"]));
+    assert_eq!(fused[0]["path"], found[0]["path"]);
+    let same = json(&run(&["search", "--image", "q.png", "--without", &text, "--json", "--weights", "1,0"]));
+    assert_eq!(same[0]["path"], found[0]["path"]);
+
+    // Every one that is found fits the filter.
+    let filter = "group = 'Food & Drink' AND width >= 64";
+    let food = json(&run(&["search", "red", "--where", filter, "--json", "-k", "200"]));
+    assert!(!food.as_array().unwrap().is_empty());
+    assert!(food.as_array().unwrap().iter().all(|one| one["fields"]["group"] == "Food & Drink"), "{food}");
+
+    // A sheet and a page; a caption; a map; duplicates.
+    run(&["search", "red", "-k", "6", "--sheet", "found.png", "--html", "found.html"]);
+    assert_eq!(image::open(place.join("found.png")).unwrap().width(), 6 * 68 + 4);
+    assert_eq!(
+        std::fs::read_to_string(place.join("found.html")).unwrap().matches("data:image/png").count(),
+        6
+    );
+    let captions = json(&run(&["caption", "q.png", "--json", "-k", "200"]));
+    let guesses = captions[0]["captions"].as_array().unwrap();
+    assert!(guesses.iter().any(|guess| guess["caption"] == text), "{captions}");
+    let sum: f64 = guesses.iter().map(|guess| guess["confidence"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-3, "{sum}");
+    let spots = json(&run(&["map", "--json", "-o", "map.html"]));
+    assert_eq!(spots.as_array().unwrap().len(), 200);
+    assert!(std::fs::read_to_string(place.join("map.html")).unwrap().contains("const spots = [{"));
+    let none = json(&run(&["duplicates", "--threshold", "1", "--json"]));
+    let some = json(&run(&["duplicates", "--threshold", "0.9", "--json"]));
+    assert!(none.as_array().unwrap().len() < some.as_array().unwrap().len(), "{some}");
+}
+
+#[test]
+fn labels_are_told_without_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rebus-assets/pictures/cat.png");
+    let picture = pictures.to_str().unwrap();
+    let labelled = json(&done(folder.path(), &["label", picture, "--labels", "cat,a heart, flag", "--json"]));
+    let labels = labelled[0]["labels"].as_array().unwrap();
+    assert_eq!((labels.len(), &labels[0]["label"]), (3, &serde_json::json!("cat")));
+    let said = done(folder.path(), &["label", picture, "--labels", "flag,cat", "-k", "1"]);
+    assert!(said.contains("cat ") && !said.contains("flag"), "{said}");
+}
+
+#[test]
+fn what_changed_is_read_again_and_what_is_gone_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    loose(place, 20);
+    std::fs::write(place.join("pictures/broken.png"), "no picture").unwrap();
+    let run = |args: &[&str]| done(place, &[args, &["--store", "store"]].concat());
+    let report = json(&run(&["index", "add", "pictures", "--json"]));
+    assert_eq!((&report["added"], report["broken"].as_array().unwrap().len()), (&20.into(), 1), "{report}");
+    // A broken file is not read again until it changes.
+    assert_eq!(json(&run(&["index", "sync", "--json"]))["unchanged"], 21);
+    std::fs::remove_file(place.join("pictures/000.png")).unwrap();
+    std::fs::rename(place.join("pictures/002.png"), place.join("pictures/new.png")).unwrap();
+    std::fs::write(place.join("pictures/004.txt"), "ein Wal im Meer").unwrap();
+    std::fs::copy(place.join("pictures/006.png"), place.join("pictures/broken.png")).unwrap();
+    let report = json(&run(&["index", "sync", "--json"]));
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "added": 1, "changed": 2, "unchanged": 17, "forgotten": 2, "broken": []
+        })
+    );
+    assert!(run(&["search", "--text", "Wal"]).contains("pictures/004.png"));
+    // What is gone for now is not forgotten for ever.
+    std::fs::rename(place.join("pictures"), place.join("away")).unwrap();
+    let (code, said) = failed(place, &["index", "sync", "--store", "store"]);
+    assert!(code == 2 && said.contains("is not there") && said.contains("rebus index remove"), "{said}");
+    assert!(run(&["index", "show"]).contains("items       20"));
+    assert_eq!(run(&["index", "remove", "pictures"]), "forgotten 20\n");
+    assert!(run(&["index", "show"]).contains("items       0"));
+}
+
+#[test]
+fn work_that_is_killed_goes_on_and_ends_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    loose(place, 150);
+    let emoji = emoji();
+    let args = |store: &str| {
+        let args = ["index", "add", "pictures", emoji.to_str().unwrap(), "--quiet", "--store", store];
+        args.map(String::from)
+    };
+    let as_words = |args: &[String; 7]| done(place, &args.each_ref().map(String::as_str));
+    as_words(&args("whole"));
+    let wanted = content(&place.join("whole"));
+    for (round, delay) in [30, 150, 400, 700, 1100, 1600].into_iter().enumerate() {
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("rebus"))
+            .current_dir(place)
+            .args(args("killed"))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(delay + 7 * round as u64));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    as_words(&args("killed"));
+    assert_eq!(content(&place.join("killed")), wanted);
+}
+
+#[test]
+fn several_who_index_share_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    loose(place, 200);
+    let start = || {
+        Command::new(assert_cmd::cargo::cargo_bin("rebus"))
+            .current_dir(place)
+            .args(["index", "add", "pictures", "--json", "--store", "store"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both: Vec<_> = (0..2).map(|_| start()).collect();
+    let reports: Vec<_> = both.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let added: Vec<u64> = reports
+        .iter()
+        .map(|output| json(std::str::from_utf8(&output.stdout).unwrap())["added"].as_u64().unwrap())
+        .collect();
+    assert_eq!(added.iter().sum::<u64>(), 200, "{added:?}");
+    assert_eq!(SqliteStore::open(&place.join("store")).unwrap().about().unwrap().items, 200);
+}
+
+#[test]
+fn wrong_requests_say_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    loose(place, 3);
+    done(place, &["index", "add", "pictures", "--store", "store"]);
+    std::fs::create_dir(place.join("empty")).unwrap();
+    std::fs::create_dir(place.join("other")).unwrap();
+    std::fs::write(place.join("other/store.sqlite"), "words ".repeat(200)).unwrap();
+    let store = &["--store", "store"][..];
+    for (args, words) in [
+        (&["search", "x", "--store", "empty"][..], &["no store at empty", "rebus index add"][..]),
+        (&["search", "x", "--store", "other"], &["other/store.sqlite is no store of Rebus"]),
+        (&["search"], &["nothing to look for", "--image"]),
+        (&["search", "x", "--where", "width >"], &["`width >`, at character", "expression"]),
+        (&["search", "x", "--where", "wdith > 3"], &["at character 1", "`wdith`", "width"]),
+        (&["search", "x", "--where", "width > 3; DROP TABLE item"], &["at character 10"]),
+        (&["search", "x", "y", "--weights", "1"], &["2 texts, 0 pictures"]),
+        (&["search", "x", "--weights", "NaN"], &["1 texts"]),
+        (&["search", "--image", "no.png"], &["no.png", "Check the path"]),
+        (&["search", "x", "--sheet", "x.jpg"], &[".png"]),
+        (&["search", "x", "--html", "empty"], &["empty is a folder"]),
+        (&["search", "x", "--model", "no"], &["no"]),
+        (&["index", "add", "nowhere"], &["nowhere is not there"]),
+        (&["index", "remove", "nowhere"], &["was not indexed; what was", "pictures"]),
+        (&["duplicates", "--threshold", "3"], &["3: a cosine is"]),
+        (&["caption", "empty"], &["empty: no picture"]),
+        (&["map", "-o", "empty"], &["empty is a folder"]),
+    ] {
+        let args = if args.contains(&"--store") { args.to_vec() } else { [args, store].concat() };
+        let (code, said) = failed(place, &args);
+        assert_eq!(code, 2, "{args:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{args:?}: {word} in {said}");
+        }
+    }
+    let picture = "pictures/000.png";
+    for (labels, word) in [("a,a", "`a` stands there twice"), ("a,,b", "an empty one")] {
+        let (code, said) = failed(place, &["label", picture, "--labels", labels]);
+        assert!(code == 2 && said.contains(word), "{said}");
+    }
+}
