@@ -1,3 +1,5 @@
+//! A store in a folder: what it finds, forgets, refuses, and shares with others.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -11,7 +11,7 @@ use super::{
     failure::Failure,
     progress,
     say::{out, tell},
-    search::{data_uri, said_of, small},
+    search::{data_uri, page_file, said_of, small},
     store::{Finding, filter, shown},
 };
 
@@ -40,12 +40,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if args.output.is_dir() {
-        return Err(Failure::input(format!(
-            "{} is a folder: name a file for the page",
-            args.output.display()
-        )));
-    }
+    page_file(&args.output)?;
     let store = args.finding.open()?;
     let filter = filter(&*store, args.filter.as_deref())?;
     let spots =

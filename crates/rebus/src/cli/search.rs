@@ -1,11 +1,11 @@
 //! `rebus search`: pictures by words, by pictures, by what their fields say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 use rebus_data::write_atomic;
 use rebus_store::{Item, Part, Value};
-use rebus_tasks::{SearchTask, Shelf, find::Found, search};
+use rebus_tasks::{SearchTask, Shelf, TaskError, find::Found, search};
 use serde::Serialize;
 
 use super::{
@@ -124,12 +124,8 @@ impl Showing {
     /// Refuses what cannot be written, before anything is looked for.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.sheet.as_deref().map(sheet_file).transpose()?;
-        match &self.html {
-            Some(file) if file.is_dir() => {
-                Err(Failure::input(format!("{} is a folder: name a file for the page", file.display())))
-            }
-            _ => Ok(()),
-        }
+        self.html.as_deref().map(page_file).transpose()?;
+        Ok(())
     }
 
     /// Writes sheet and page, if they were asked for; a picture that is gone is left out.
@@ -168,6 +164,18 @@ impl Showing {
             write_atomic(file, page.as_bytes())?;
         }
         Ok(())
+    }
+}
+
+/// Refuses a place for a page where something else than an earlier page is.
+pub(crate) fn page_file(file: &Path) -> Result<(), Failure> {
+    if file.is_dir() {
+        return Err(Failure::input(format!("{} is a folder: name a file for the page", file.display())));
+    }
+    let is_page = |text: String| text.contains(r#"<meta name="generator" content="rebus">"#);
+    match file.exists() && !fs_err::read_to_string(file).is_ok_and(is_page) {
+        true => Err(TaskError::Exists { path: file.to_path_buf() }.into()),
+        false => Ok(()),
     }
 }
 

@@ -235,6 +235,8 @@ fn wrong_requests_say_what_is_wrong() {
         (&["duplicates", "--threshold", "3"], &["3: a cosine is"]),
         (&["caption", "empty"], &["empty: no picture"]),
         (&["map", "-o", "empty"], &["empty is a folder"]),
+        (&["map", "-o", "pictures/000.txt"], &["pictures/000.txt is there already"]),
+        (&["search", "x", "--html", "pictures/000.txt"], &["pictures/000.txt is there already"]),
     ] {
         let args = if args.contains(&"--store") { args.to_vec() } else { [args, store].concat() };
         let (code, said) = failed(place, &args);
