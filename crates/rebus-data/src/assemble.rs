@@ -12,7 +12,8 @@ use image::DynamicImage;
 use indexmap::IndexMap;
 
 use crate::{
-    Batch, Collection, Column, ColumnKind, DataError, EncodedFile, Field, Pictures, Record,
+    Batch, Collection, Column, ColumnKind, DataError, EncodedFile, Field, Pictures, Record, SoundConfig,
+    Sounds,
     augment::Augment,
     captions::{Captions, caption_column, column_names},
     config::DataConfig,
@@ -41,6 +42,7 @@ pub(crate) struct Assembler {
     caption_column: Option<String>,
     label: bool,
     picture_column: String,
+    sound: Option<SoundConfig>,
     sources: Option<Sources>,
     max_pixels: u64,
     /// The records in use.
@@ -55,6 +57,7 @@ struct Sample {
     key: String,
     picture: DynamicImage,
     source: Option<DynamicImage>,
+    sound: Option<Sounds>,
     text: String,
     caption: String,
     label: i64,
@@ -79,7 +82,18 @@ impl Assembler {
                 columns: column_names(&*collection),
             });
         }
+        if let Some(sound) = &config.sound
+            && !has(&sound.column, ColumnKind::File)
+        {
+            return Err(DataError::NoColumn {
+                location: collection.location().to_path_buf(),
+                field: "sound.column",
+                column: sound.column.clone(),
+                columns: column_names(&*collection),
+            });
+        }
         Ok(Self {
+            sound: config.sound.clone(),
             fitter: Fitter::new(config)?,
             augment: Augment::new(config)?,
             captions: Captions::new(&*collection, config)?,
@@ -206,7 +220,11 @@ impl Assembler {
     }
 
     fn sample(&self, index: usize, position: u64, bucket: usize) -> Result<Sample, DataError> {
-        let record = self.collection.record(index)?;
+        let record = match &self.sound {
+            Some(_) => self.collection.whole(index)?,
+            None => self.collection.record(index)?,
+        };
+        let sound = self.sound.as_ref().map(|config| self.sound(config, &record, position)).transpose()?;
         let Pair { picture, source, said } = self.pair((index, &record), position, bucket)?;
         let text = match self.training {
             _ if said.is_some() => said.unwrap_or_default(),
@@ -218,7 +236,7 @@ impl Assembler {
             Some(Field::Integer(label)) => *label,
             _ => -1,
         };
-        Ok(Sample { key: record.key, picture, source, text, caption, label })
+        Ok(Sample { key: record.key, picture, source, sound, text, caption, label })
     }
 
     /// The picture of a record and its source, if it has one, both as a model is to see them. Both are augmented in one way.
@@ -252,6 +270,15 @@ impl Assembler {
         Ok(Pair { picture, source: Some(source), said })
     }
 
+    /// What a record sounds like; in training, as it might have sounded.
+    fn sound(&self, config: &SoundConfig, record: &Record, position: u64) -> Result<Sounds, DataError> {
+        let Some(Field::File(file)) = record.fields.get(&config.column) else {
+            return Err(DataError::NoSound { key: record.key.clone(), column: config.column.clone() });
+        };
+        let mut draws = stream(self.seed, Purpose::Augment, position, 1);
+        config.hear(file, self.training.then_some(&mut draws))
+    }
+
     fn encoded<'a>(&self, record: &'a Record) -> Result<&'a EncodedFile, DataError> {
         record.picture(&self.picture_column).ok_or_else(|| DataError::NoPicture {
             key: record.key.clone(),
@@ -262,11 +289,12 @@ impl Assembler {
     fn stack(&self, samples: Vec<Sample>) -> Result<Batch, DataError> {
         let mut keys = Vec::with_capacity(samples.len());
         let (mut pictures, mut sources, mut texts) = (vec![], vec![], vec![]);
-        let (mut captions, mut labels) = (vec![], vec![]);
+        let (mut captions, mut labels, mut sounds) = (vec![], vec![], vec![]);
         for sample in samples {
             keys.push(sample.key);
             pictures.push(sample.picture);
             sources.extend(sample.source);
+            sounds.extend(sample.sound);
             texts.push(sample.text);
             captions.push(sample.caption);
             labels.push(sample.label);
@@ -275,6 +303,9 @@ impl Assembler {
         columns.insert(self.picture_column.clone(), Column::Pictures(Pictures::from_images(&pictures)?));
         if self.sources.is_some() {
             columns.insert(SOURCE.into(), Column::Pictures(Pictures::from_images(&sources)?));
+        }
+        if let Some(sound) = &self.sound {
+            columns.insert(sound.column.clone(), Column::Sounds(Sounds::stack(&sounds)?));
         }
         columns.insert("text".into(), Column::Texts(texts));
         columns.insert("caption".into(), Column::Texts(captions));

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::DataError;
+use crate::{DataError, Sounds};
 
 /// Records of one shape, stacked.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Batch {
 pub enum Column {
     /// Pictures of one size.
     Pictures(Pictures),
+    /// Spectrograms of one length.
+    Sounds(Sounds),
     /// One text a record; empty where the record has none.
     Texts(Vec<String>),
     /// One whole number a record.
@@ -53,6 +55,17 @@ impl Batch {
         match self.columns.get(column) {
             Some(Column::Pictures(pictures)) => Ok(pictures),
             _ => Err(self.lacks(column, "pictures")),
+        }
+    }
+
+    /// The sounds in a column.
+    ///
+    /// # Errors
+    /// No such column, or one of another kind.
+    pub fn sounds(&self, column: &str) -> Result<&Sounds, DataError> {
+        match self.columns.get(column) {
+            Some(Column::Sounds(sounds)) => Ok(sounds),
+            _ => Err(self.lacks(column, "sounds")),
         }
     }
 

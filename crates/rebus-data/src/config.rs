@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, SourceConfig, fit::Size, picture};
+use crate::{DataError, SoundConfig, SourceConfig, fit::Size, picture};
 
 /// How records become batches. Every field has a default, so an empty table is a whole one.
 ///
@@ -22,6 +22,9 @@ pub struct DataConfig {
     /// From which other picture each is to be made, for families that translate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceConfig>,
+    /// Sounds beside the pictures, for models that hear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundConfig>,
     /// 1 (grey), 3 (RGB on the background) or 4 (RGB and alpha).
     pub channels: u8,
     /// A CSS colour under transparent pictures and around padded ones; around pictures with four channels it is transparent.
@@ -119,6 +122,7 @@ impl Default for DataConfig {
             image_size: ImageSize::Square(64),
             picture_column: "image".into(),
             source: None,
+            sound: None,
             channels: 3,
             background: "#ffffff".into(),
             shape: Shape::Crop,
@@ -199,6 +203,7 @@ impl DataConfig {
         within("color_jitter.contrast", self.color_jitter.contrast, 1.0)?;
         within("color_jitter.saturation", self.color_jitter.saturation, 1.0)?;
         within("color_jitter.hue", self.color_jitter.hue, 0.5)?;
+        self.sound.as_ref().map(SoundConfig::validate).transpose()?;
         within("corruption", self.corruption, 1.0)?;
         within("typos", self.typos, 1.0)?;
         for (index, sampling) in self.sampling.iter().enumerate() {

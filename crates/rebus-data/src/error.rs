@@ -63,12 +63,32 @@ pub enum DataError {
         limit: u64,
     },
 
+    /// A sound's bytes are not a whole sound, or nothing can be heard; the user must replace or remove the file.
+    #[error(
+        "the sound `{name}` cannot be used: {reason}. It must be a WAV, FLAC, MP3 or Ogg Vorbis file in which something is heard"
+    )]
+    Sound {
+        /// The sound's file.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// A record has no picture; the user must add or remove it.
     #[error("the record `{key}` has no picture in the column `{column}`; add one, or remove the record")]
     NoPicture {
         /// The record.
         key: String,
         /// The picture column.
+        column: String,
+    },
+
+    /// A record has no sound; the user must add or remove it.
+    #[error("the record `{key}` has no sound in the column `{column}`; add one, or remove the record")]
+    NoSound {
+        /// The record.
+        key: String,
+        /// The sound column.
         column: String,
     },
 

@@ -113,6 +113,13 @@ pub fn main_pictures(columns: &[ColumnInfo]) -> Option<&ColumnInfo> {
     pictures().find(|column| column.name == "image").or_else(|| pictures().next())
 }
 
+/// A record's main sound: that in the column `audio`, or else the first.
+pub fn main_sound(record: &Record) -> Option<&EncodedFile> {
+    let sound = |field: &Field| field.file().is_some_and(|file| crate::sound::is_sound(&file.name));
+    let sounds = || record.fields.iter().filter(|(_, field)| sound(field));
+    sounds().find(|(name, _)| *name == "audio").or_else(|| sounds().next())?.1.file()
+}
+
 /// A record that could not be read or used, as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Broken {

@@ -1,4 +1,4 @@
-//! All that can be looked at below a path: pictures that lie about, and collections, each told from its like by a stamp
+//! All that can be looked at below a path: pictures and sounds that lie about, and collections, each told from its like by a stamp
 //! that needs no reading.
 
 use std::{
@@ -16,12 +16,13 @@ use crate::{
         METADATA,
         files::{extension, is_picture, text},
     },
+    sound::is_sound,
 };
 
 /// What lies below a path, in the order of names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walk {
-    /// Pictures that belong to no collection.
+    /// Pictures and sounds that belong to no collection.
     pub files: Vec<Stamped>,
     /// Folders with a metadata file, archives and Parquet files: what [`open`](crate::open) opens.
     pub collections: Vec<Stamped>,
@@ -46,7 +47,8 @@ pub fn walk(root: &Path) -> Result<Walk, DataError> {
     let root = std::path::absolute(root)?;
     let mut walk = Walk::default();
     if !fs_err::metadata(&root)?.is_dir() && !looks_like(&root) {
-        let looked_for = "it is neither a folder nor a picture, a .tar or a .parquet file".to_string();
+        let looked_for =
+            "it is neither a folder nor a picture, a sound, a .tar or a .parquet file".to_string();
         return Err(DataError::NothingFound { path: root, looked_for });
     }
     let mut entries = WalkDir::new(&root).sort_by_file_name().into_iter();
@@ -76,7 +78,7 @@ pub fn walk(root: &Path) -> Result<Walk, DataError> {
 
 /// Whether a file's name is that of something that [`walk`] takes.
 fn looks_like(path: &Path) -> bool {
-    path.to_str().is_some_and(|name| is_picture(name) || is_collection(name))
+    path.to_str().is_some_and(|name| is_picture(name) || is_sound(name) || is_collection(name))
 }
 
 fn is_collection(name: &str) -> bool {
@@ -93,7 +95,7 @@ impl Walk {
                 Err(_) => own,
             })
         };
-        let found = match (is_picture(&path), is_collection(&path)) {
+        let found = match (is_picture(&path) || is_sound(&path), is_collection(&path)) {
             (true, _) => &mut self.files,
             (_, true) => &mut self.collections,
             _ => return,
@@ -138,7 +140,7 @@ fn caption_of(path: &Path) -> PathBuf {
     path.with_extension("txt")
 }
 
-/// A picture that lies about as a record: `image`, `text` from the .txt file of the same name, and the name of its `folder`.
+/// A picture or a sound that lies about as a record: `image` or `audio`, `text` from the .txt file of the same name, and the name of its `folder`.
 ///
 /// # Errors
 /// The file or its caption cannot be read.
@@ -146,7 +148,11 @@ pub fn file_record(path: &str) -> Result<Record, DataError> {
     let file = Path::new(path);
     let bytes = fs_err::read(file)?;
     let mut fields = IndexMap::new();
-    fields.insert("image".into(), Field::Picture(EncodedFile { name: path.into(), bytes: bytes.into() }));
+    let content = EncodedFile { name: path.into(), bytes: bytes.into() };
+    match is_sound(path) {
+        true => fields.insert("audio".into(), Field::File(content)),
+        false => fields.insert("image".into(), Field::Picture(content)),
+    };
     let caption = caption_of(file);
     if caption.is_file() {
         let place = caption.parent().unwrap_or(Path::new(""));
@@ -186,13 +192,14 @@ mod tests {
             "collection/metadata.jsonl",
             "collection/1.png",
             ".hidden.png",
+            "meow.ogg",
         ]);
         let walk = walk(folder.path()).unwrap();
         let below = |found: &[Stamped]| {
             let names = found.iter().map(|f| f.path[folder.path().to_str().unwrap().len() + 1..].to_string());
             names.collect::<Vec<_>>()
         };
-        assert_eq!(below(&walk.files), ["b.PNG", "deep/er/a.jpg"]);
+        assert_eq!(below(&walk.files), ["b.PNG", "deep/er/a.jpg", "meow.ogg"]);
         assert_eq!(below(&walk.collections), ["collection", "deep/set.tar", "deep/t.parquet"]);
         assert!(walk.broken.is_empty());
     }

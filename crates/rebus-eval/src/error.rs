@@ -80,6 +80,20 @@ pub enum EvalError {
         name: String,
     },
 
+    /// An encoder without a tower of sounds, asked about sounds.
+    #[error("{name} hears nothing: `rebus train emoji-dual-sound --data PATH` binds sounds to an encoder")]
+    HearsNothing {
+        /// What reports call it.
+        name: String,
+    },
+
+    /// Nothing to hear.
+    #[error("there is no sound with a picture and words among {name}: look at it with `rebus data inspect`")]
+    NoSounds {
+        /// The collection.
+        name: String,
+    },
+
     /// Nothing to measure.
     #[error("there is no picture with what it takes among {name}: look at it with `rebus data inspect`")]
     NoPictures {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use rayon::prelude::*;
 use rebus_data::{
-    Pictures,
+    Pictures, Sounds,
     fit::{self, Size},
     picture::flatten,
 };
@@ -76,6 +76,14 @@ impl Extractor {
             None => bring(pictures, [3, pictures.shape[2], pictures.shape[3]])?,
         };
         Ok(encoder.encode(Encoded::Pictures(&pictures))?.data)
+    }
+
+    /// A row a sound, heard as the model does.
+    ///
+    /// # Errors
+    /// A model that hears nothing, or in another way.
+    pub fn sounds(&self, sounds: &Sounds) -> Result<Vec<f32>, EvalError> {
+        Ok(self.encoder()?.encode(Encoded::Sounds(sounds))?.data)
     }
 
     /// The error of a measure that asks it for words.

@@ -14,6 +14,7 @@ mod evaluate;
 mod extractor;
 mod features;
 mod frechet;
+mod hearing;
 mod judge;
 mod kernel;
 mod memorisation;
@@ -36,6 +37,7 @@ pub use evaluate::{CaptionSet, Drawing, Evaluated, Evaluation, Pair, Rulers, Sho
 pub use extractor::Extractor;
 pub use features::Features;
 pub use frechet::{Moments, frechet_distance};
+pub use hearing::{HeardHalf, Hearing, HearingReport, hearing};
 pub use judge::Judge;
 pub use kernel::{KernelDistance, Subset, kernel_distance, subsets};
 pub use memorisation::Memorisation;

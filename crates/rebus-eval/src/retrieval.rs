@@ -172,14 +172,14 @@ fn found(width: usize, texts: &[f32], pictures: &[f32], kind: &[usize]) -> Retri
 }
 
 /// The place of the nearest right one, from 1; a wrong one that is as near stands before it.
-fn rank<'a>(query: &[f32], others: impl Iterator<Item = (&'a [f32], bool)> + Clone) -> usize {
+pub(crate) fn rank<'a>(query: &[f32], others: impl Iterator<Item = (&'a [f32], bool)> + Clone) -> usize {
     let cosine = |other: &[f32]| query.iter().zip(other).map(|(a, b)| a * b).sum::<f32>();
     let right = others.clone().filter(|(_, right)| *right).map(|(other, _)| cosine(other));
     let nearest = right.fold(f32::NEG_INFINITY, f32::max);
     1 + others.filter(|(other, right)| !right && cosine(other) >= nearest).count()
 }
 
-fn recall(mut ranks: Vec<usize>) -> Option<Recall> {
+pub(crate) fn recall(mut ranks: Vec<usize>) -> Option<Recall> {
     ranks.sort_unstable();
     let middle = ranks.len().checked_sub(1)? / 2;
     let share = |most: usize| ranks.iter().filter(|rank| **rank <= most).count() as f64 / ranks.len() as f64;

@@ -24,6 +24,7 @@ pub mod pix2pix;
 pub mod reader;
 pub mod registry;
 pub mod sampling;
+pub mod sound;
 pub mod text;
 pub mod vae;
 pub mod weights;

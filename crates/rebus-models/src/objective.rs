@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use indexmap::IndexMap;
-use rebus_data::{Batch, Tokenizer};
+use rebus_data::{Batch, MelConfig, Tokenizer};
 pub use rebus_nn::optim::Which;
 use rebus_nn::{
     ComputePrecision, Init,
@@ -108,6 +108,8 @@ pub struct ObjectiveSpec {
     pub needs: IndexMap<String, Arc<ModelFolder>>,
     /// How often a picture is shown instead of its caption, to an encoder that the family is conditioned by.
     pub shown_pictures: f32,
+    /// The column of sounds and how they are heard, where the data has some.
+    pub sound: Option<(String, MelConfig)>,
     /// Whether each picture comes with the one that it is to be made of.
     pub pairs: bool,
     /// A folder for what may be computed again; nothing is kept where there is none.
@@ -132,6 +134,7 @@ impl ObjectiveSpec {
             tokenizer: None,
             needs: IndexMap::new(),
             shown_pictures: 0.0,
+            sound: None,
             pairs: false,
             cache: None,
             device,

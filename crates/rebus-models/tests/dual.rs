@@ -7,10 +7,12 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use indexmap::IndexMap;
 use rebus_data::{
-    Batch, Column, Pictures,
+    Batch, Column, MelConfig, Pictures, Sounds,
     tokenizer::{Tokenizer, TokenizerConfig},
 };
-use rebus_models::{Encoded, Objective, ObjectiveSpec, Precision, Step, Vectors, Which, family, open};
+use rebus_models::{
+    Encoded, ModelFolder, Objective, ObjectiveSpec, Precision, Step, Vectors, Which, family, open,
+};
 use serde_json::{Value, json};
 
 const CAPTIONS: [&str; 6] =
@@ -87,6 +89,94 @@ fn both_losses_bring_pairs_together() {
             assert!((length - 1.0).abs() < 1e-5);
         }
     }
+}
+
+/// A tone for each caption: a band of its own that is loud.
+fn sounds(range: std::ops::Range<usize>) -> Sounds {
+    let mel = MEL;
+    let (mels, frames) = (mel.n_mels, mel.frames());
+    let data = range.clone().flat_map(|sample| {
+        (0..mels * frames).map(move |at| if at / frames == sample % 6 + 1 { 2.0 } else { -9.0 })
+    });
+    Sounds {
+        shape: [range.len(), mels, frames],
+        data: data.collect(),
+        lengths: vec![frames - 3; range.len()],
+    }
+}
+
+const MEL: MelConfig = MelConfig { sample_rate: 1000, n_fft: 32, hop_length: 32, n_mels: 8, seconds: 0.5 };
+
+fn heard(range: std::ops::Range<usize>) -> Batch {
+    let mut batch = batch(range.clone());
+    batch.columns.insert("audio".to_string(), Column::Sounds(sounds(range)));
+    batch
+}
+
+#[test]
+fn sounds_are_bound_to_towers_that_do_not_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut towers = objective(json!({ "word_dropout": 0.0 }));
+    steps(towers.as_mut(), &[batch(0..6)], 0..80);
+    towers.package(Which::Raw).write(&folder.path().join("towers"), Precision::Float32).unwrap();
+    let need = Arc::new(ModelFolder::read(&folder.path().join("towers")).unwrap());
+    let spec = || {
+        let mut spec = ObjectiveSpec::new([3, SIDE, SIDE], Device::flex().autodiff(), 5);
+        spec.model = json!({ "sound": { "width": 16, "layers": 1, "heads": 2 } });
+        spec.average.gamma = 1.0;
+        spec.sound = Some(("audio".to_string(), MEL));
+        spec.needs.insert("towers".to_string(), need.clone());
+        spec
+    };
+    let build = |spec: &ObjectiveSpec| (family("dual").unwrap().objective)(spec);
+    let mut hearing = build(&spec()).unwrap();
+    steps(hearing.as_mut(), &[heard(0..6)], 0..30);
+    // Half the steps, a checkpoint and the other half are all the steps at once.
+    let mut resumed = build(&spec()).unwrap();
+    resumed.restore(&hearing.snapshot(), &hearing.state()).unwrap();
+    steps(hearing.as_mut(), &[heard(0..6)], 30..60);
+    steps(resumed.as_mut(), &[heard(0..6)], 30..60);
+    assert_eq!(hearing.snapshot().weights, resumed.snapshot().weights);
+
+    hearing.package(Which::Raw).write(&folder.path().join("hearing"), Precision::Float32).unwrap();
+    let model = open(&folder.path().join("hearing"), &Device::flex()).unwrap();
+    let encoder = model.encode().unwrap();
+    assert_eq!(encoder.hears(), Some(MEL));
+    let rows = encoder.encode(Encoded::Sounds(&sounds(0..6))).unwrap();
+    let (texts, pictures) = encode(towers.as_ref());
+    let all = CAPTIONS.map(String::from);
+    assert_eq!(encoder.encode(Encoded::Texts(&all)).unwrap(), texts, "words stay where they were");
+    for others in [&texts, &pictures] {
+        for sound in 0..6 {
+            let cosine = |other: usize| -> f32 {
+                rows.row(sound).iter().zip(others.row(other)).map(|(a, b)| a * b).sum()
+            };
+            let nearest = (0..6).max_by(|a, b| cosine(*a).total_cmp(&cosine(*b))).unwrap();
+            assert_eq!(nearest, sound);
+        }
+    }
+    // The same to the bit, whatever is heard beside it; silence behind a sound's end does not count.
+    let alone = encoder.encode(Encoded::Sounds(&sounds(4..5))).unwrap();
+    assert_eq!(alone.row(0), rows.row(4));
+
+    // What cannot work says so.
+    let mut deaf = spec();
+    deaf.sound = None;
+    let said = build(&deaf).err().unwrap().to_string();
+    assert!(said.contains("data.sound") && said.contains("audio"), "{said}");
+    let mut wrong = spec();
+    wrong.model = json!({ "sound": { "heads": 3 } });
+    assert!(build(&wrong).err().unwrap().to_string().contains("model.sound.heads"));
+    wrong.model = json!({ "width": 3 });
+    assert!(build(&wrong).is_err());
+    let said = hearing.step(&[batch(0..6)], &Step { number: 0, seed: 3, learning_rate: 1e-3 }).unwrap_err();
+    assert!(said.to_string().contains("no sounds in a column named `audio`"), "{said}");
+    let other = Sounds { shape: [1, 2, 3], data: vec![0.0; 6], lengths: vec![3] };
+    let said = encoder.encode(Encoded::Sounds(&other)).unwrap_err().to_string();
+    assert!(said.contains("8 bands of 16 frames"), "{said}");
+    let towers = open(&folder.path().join("towers"), &Device::flex()).unwrap();
+    let said = towers.encode().unwrap().encode(Encoded::Sounds(&sounds(0..1))).unwrap_err().to_string();
+    assert!(said.contains("hears nothing") && said.contains("emoji-dual-sound"), "{said}");
 }
 
 /// Without word dropout and hard negatives, whose streams begin anew in each micro-batch's samples all the same.

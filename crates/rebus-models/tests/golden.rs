@@ -8,11 +8,12 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Int, Tensor, TensorData},
 };
+use rebus_data::{MelConfig, Sounds};
 use rebus_models::{
     autoencoder::{Autoencoder, AutoencoderConfig, Rebuilt, Weights},
     classifier::cross_entropy,
     cyclegan::{Both, CycleGanConfig, CycleGanObjectiveConfig, Judges, Round},
-    dual::{DualConfig, DualLoss, DualNetwork, Pairs, contrastive_loss},
+    dual::{DualConfig, DualLoss, DualNetwork, Hearing, Pairs, contrastive_loss},
     flow::{FlowConfig, FlowExample, FlowTransformer, FlowUNet, Moment, TransformerConfig, VelocityField},
     gan::{
         PatchDiscriminator,
@@ -25,6 +26,7 @@ use rebus_models::{
     picture::{Eye, PictureConfig, PictureTower},
     pix2pix::{Pix2PixConfig, Pix2PixObjectiveConfig, Translated, UNet},
     reader::Said,
+    sound::{Heard, SoundTowerConfig},
     text::{TextConfig, TextEncoder},
     vae::{VaeBound, VaeConfig, VaeExample, VaeNetwork},
     weights,
@@ -318,7 +320,7 @@ fn the_flows_transformer() {
 fn the_two_towers() {
     let mut golden = Golden::read("dual");
     let picture = PictureConfig { widths: vec![8, 12], blocks: 2, groups: 4 };
-    let config = DualConfig { width: 10, picture, text: TEXT };
+    let config = DualConfig { width: 10, picture, text: TEXT, sound: None };
     let network = golden.fill(DualNetwork::new(&config, 3, &mut Init::empty(&golden.device)), "");
     for (name, loss) in [("sigmoid", DualLoss::Sigmoid), ("softmax", DualLoss::Softmax)] {
         let pictures = network.pictures(golden.tensor("pictures"));
@@ -330,6 +332,27 @@ fn the_two_towers() {
         golden.check_step(name, loss, &network, "");
     }
     golden.report("two towers");
+}
+
+#[test]
+fn the_tower_of_sounds() {
+    let mut golden = Golden::read("hearing");
+    let mel = MelConfig { sample_rate: 1000, n_fft: 16, hop_length: 16, n_mels: 5, seconds: 0.25 };
+    assert_eq!(mel.frames(), 16);
+    let config = SoundTowerConfig { width: 8, layers: 2, heads: 2, mel };
+    let network = golden.fill(Hearing::new(&config, 10, &mut Init::empty(&golden.device)), "");
+    let data = golden.data("mel").iter::<f32>().collect();
+    let sounds = Sounds { shape: [3, 5, 16], data, lengths: vec![16, 9, 3] };
+    let heard = network.sounds(Heard::new(&sounds, &golden.device));
+    golden.check("sounds", heard.clone());
+    let loss = |others: Tensor<2>| {
+        let ignored = Tensor::zeros([3, 3], &golden.device);
+        let pairs = Pairs { pictures: heard.clone(), texts: others, ignored };
+        contrastive_loss(pairs, network.scale.val(), network.bias.val(), DualLoss::Sigmoid)
+    };
+    let loss = loss(golden.tensor("words")) + loss(golden.tensor("pictures")) * 0.5;
+    golden.check_step("step", loss, &network, "");
+    golden.report("tower of sounds");
 }
 
 #[test]

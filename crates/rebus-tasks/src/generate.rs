@@ -1,6 +1,7 @@
-//! Words to pictures.
+//! Words, pictures and sounds to pictures.
 
 use image::DynamicImage;
+use rebus_data::Sound;
 use rebus_models::{
     GenerateRequest, Input, Model, ModelError, Observer,
     registry::able,
@@ -19,6 +20,10 @@ pub struct GenerateTask {
     pub prompts: Vec<String>,
     /// Pictures like which to draw, an entry a wish behind the prompts: for models that can be shown pictures.
     pub images: Vec<(String, DynamicImage)>,
+    /// Sounds that tell what to draw, behind those: for models that hear.
+    pub sounds: Vec<(String, Sound)>,
+    /// How much each of them counts, in this order: then they are one wish together.
+    pub weights: Option<Vec<f32>>,
     /// What to keep away from, for all prompts.
     pub negative_prompt: Option<String>,
     /// How many pictures of each prompt.
@@ -71,8 +76,22 @@ pub fn generate(
     observer: &mut dyn Observer,
     mut ready: impl FnMut(&Drawing) -> Result<(), TaskError>,
 ) -> Result<Generated, TaskError> {
-    if task.prompts.is_empty() && task.images.is_empty() {
+    let count = task.prompts.len() + task.images.len() + task.sounds.len();
+    if count == 0 {
         return Err(TaskError::NoPrompt);
+    }
+    if let Some(weights) = task
+        .weights
+        .as_ref()
+        .filter(|weights| weights.len() != count || weights.iter().any(|weight| !weight.is_finite()))
+    {
+        let rule = format!(
+            "one number for each of {} prompts, {} pictures and {} sounds, in this order",
+            task.prompts.len(),
+            task.images.len(),
+            task.sounds.len()
+        );
+        return Err(TaskError::Weights { value: format!("{weights:?}"), rule });
     }
     let generator = model.generate().ok_or_else(|| ModelError::Lacks {
         family: model.info().family.clone(),
@@ -95,11 +114,24 @@ pub fn generate(
     let shown = shown(model, &task.images)?;
     let texts = task.prompts.iter().map(|prompt| (prompt.as_str(), Input::Text(prompt.clone())));
     let images = task.images.iter().zip(shown).map(|((name, _), shown)| (name.as_str(), shown));
-    let wishes: Vec<(&str, Input, u64)> = texts
-        .chain(images)
+    let sounds = task.sounds.iter().zip(heard(model, &task.sounds)?);
+    let sounds = sounds.map(|((name, _), heard)| (name.as_str(), heard));
+    let mut said: Vec<(String, Input)> =
+        texts.chain(images).chain(sounds).map(|(name, input)| (name.to_string(), input)).collect();
+    let mixed = match (&task.weights, model.conditioner()) {
+        (Some(weights), Some(conditioner)) => {
+            let inputs: Vec<Input> = said.iter().map(|(_, input)| input.clone()).collect();
+            let names: Vec<String> = said.drain(..).map(|(name, _)| name).collect();
+            said.push((names.join(", "), Input::Text(String::new())));
+            Some(conditioner.condition(&inputs)?.mixed(weights))
+        }
+        _ => None,
+    };
+    let wishes: Vec<(&str, Input, u64)> = said
+        .iter()
         .flat_map(|(name, input)| {
             let seeds = (0..task.count as u64).map(|i| task.seed.wrapping_add(i));
-            seeds.map(move |seed| (name, input.clone(), seed))
+            seeds.map(move |seed| (name.as_str(), input.clone(), seed))
         })
         .collect();
     for wishes in wishes.chunks(AT_ONCE) {
@@ -107,7 +139,10 @@ pub fn generate(
         request.seeds = wishes.iter().map(|wish| wish.2).collect();
         if let Some(conditioner) = model.conditioner() {
             let inputs: Vec<Input> = wishes.iter().map(|wish| wish.1.clone()).collect();
-            request.condition = Some(conditioner.condition(&inputs)?);
+            request.condition = Some(match &mixed {
+                Some(mixed) => mixed.repeated(wishes.len()),
+                None => conditioner.condition(&inputs)?,
+            });
             if let Some(negative) = &task.negative_prompt {
                 let texts = vec![Input::Text(negative.clone()); wishes.len()];
                 request.negative = Some(conditioner.condition(&texts)?);
@@ -144,6 +179,19 @@ fn shown(model: &dyn Model, images: &[(String, DynamicImage)]) -> Result<Vec<Inp
     })?;
     let fitted = images.iter().map(|(_, image)| Ok(Input::Picture(fit(shape, std::slice::from_ref(image))?)));
     fitted.collect()
+}
+
+/// Sounds as the model hears them.
+fn heard(model: &dyn Model, sounds: &[(String, Sound)]) -> Result<Vec<Input>, TaskError> {
+    let Some((name, _)) = sounds.first() else { return Ok(vec![]) };
+    let mel = model.conditioner().and_then(|conditioner| conditioner.hears());
+    let mel = mel.ok_or_else(|| ModelError::Request {
+        option: "audio",
+        value: name.clone(),
+        rule: "this model hears nothing; one that was trained with `[condition] encoder` of one that hears does, as emoji-dual-flow"
+            .to_string(),
+    })?;
+    sounds.iter().map(|(_, sound)| Ok(Input::Sound(sound.log_mel(&mel)?))).collect()
 }
 
 /// Characters of what was cut off a prompt that a warning shows.

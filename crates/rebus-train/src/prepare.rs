@@ -286,6 +286,7 @@ fn spec(recipe: &Recipe, home: &Home, device: &Device) -> Result<ObjectiveSpec, 
     }
     spec.shown_pictures = recipe.condition.pictures as f32;
     spec.pairs = recipe.data.source.is_some();
+    spec.sound = recipe.data.sound.as_ref().map(|sound| (sound.column.clone(), sound.mel));
     Ok(spec)
 }
 

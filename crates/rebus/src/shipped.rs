@@ -90,18 +90,18 @@ pub fn looking_model(
     }
 }
 
-/// What ships of what a recipe may need (`[needs]`, `[condition]`): an `encoder`, also as what reads, and a `teacher` that draws.
+/// What ships of what a recipe may need (`[needs]`, `[condition]`): an `encoder`, also as what reads and as `towers`, and a `teacher` that draws.
 ///
 /// # Errors
 /// Nothing of that name, or this build ships no models.
 pub fn shipped_for(need: &str) -> Result<ModelFolder, ModelError> {
     match need {
-        "encoder" | "condition" => shipped(Ships::Encoder),
+        "encoder" | "condition" | "towers" => shipped(Ships::Encoder),
         "teacher" => shipped(Ships::Drawing),
         _ => Err(ModelError::Config {
             field: "needs",
             value: format!("{need}, shipped"),
-            rule: "what ships is an `encoder`, also for [condition], and a `teacher`: name a folder"
+            rule: "what ships is an `encoder`, also for [condition] and as `towers`, and a `teacher`: name a folder"
                 .to_string(),
         }),
     }

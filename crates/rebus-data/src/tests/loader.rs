@@ -232,3 +232,36 @@ fn a_missing_column_and_an_empty_collection_are_errors() {
     assert!(failed(empty, config(), plan(1, 0)).contains("no record"));
     assert!(failed(Memory::pictures(2, false), config(), plan(0, 0)).contains("batch_size"));
 }
+
+#[test]
+fn sounds_come_with_pictures_and_are_heard_differently_each_time() {
+    let word = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sound/word.wav");
+    let bytes: Arc<[u8]> = fs_err::read(word).unwrap().into();
+    let mut records = Memory::pictures(6, false).records;
+    for record in &mut records {
+        let file = crate::EncodedFile { name: "word.wav".into(), bytes: bytes.clone() };
+        record.fields.insert("audio".into(), crate::Field::File(file));
+    }
+    let memory = Arc::new(Memory::new(records));
+    let mut config = config();
+    config.sound = Some(crate::SoundConfig { noise: 1.0, speed: 0.2, masks: 2, ..Default::default() });
+    let both = batches(&memory, &config, plan(6, 0), 2);
+    let sounds = both[0].sounds("audio").unwrap();
+    let mel = crate::MelConfig::default();
+    assert_eq!(sounds.shape, [6, mel.n_mels, mel.frames()]);
+    assert_ne!(sounds.data[..mel.frames()], sounds.data[mel.n_mels * mel.frames()..][..mel.frames()]);
+    assert_ne!(both[0].sounds("audio").unwrap(), both[1].sounds("audio").unwrap());
+    // From the second on, the same.
+    assert_eq!(batches(&memory, &config, plan(6, 1), 1)[0], both[1]);
+    config.sound = Some(crate::SoundConfig::default());
+    let plain = batches(&memory, &config, plan(6, 0), 1).remove(0);
+    let plain = plain.sounds("audio").unwrap();
+    assert_eq!(
+        plain.data[..mel.n_mels * mel.frames()],
+        plain.data[mel.n_mels * mel.frames()..][..mel.n_mels * mel.frames()]
+    );
+    config.sound = Some(crate::SoundConfig { column: "sound".into(), ..Default::default() });
+    let collection: Arc<dyn Collection> = memory;
+    let said = Loader::new(collection, &config, plan(6, 0)).err().unwrap().to_string();
+    assert!(said.contains("`sound.column` names the column `sound`") && said.contains("audio"), "{said}");
+}

@@ -1,5 +1,7 @@
 //! What a person says or shows, as a condition.
 
+use rebus_data::MelConfig;
+
 use crate::{Condition, Input, ModelError};
 
 /// Turns inputs of some modality into a condition that the model understands.
@@ -12,6 +14,11 @@ pub trait Conditioner: Send + Sync {
 
     /// `[channel, height, width]` of the pictures that it can be shown instead of a text, if it can be shown any.
     fn picture_shape(&self) -> Option<[usize; 3]> {
+        None
+    }
+
+    /// How it hears sounds that it can be told by instead of a text, if it can be told by any.
+    fn hears(&self) -> Option<MelConfig> {
         None
     }
 

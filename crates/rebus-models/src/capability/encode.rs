@@ -1,6 +1,6 @@
 //! Words and pictures to embeddings in one space.
 
-use rebus_data::Pictures;
+use rebus_data::{MelConfig, Pictures, Sounds};
 
 use crate::ModelError;
 
@@ -12,6 +12,11 @@ pub trait Encode: Send + Sync {
     /// `[channel, height, width]` that pictures should have; `None` where the model brings pictures of three channels to size
     /// itself.
     fn picture_shape(&self) -> Option<[usize; 3]>;
+
+    /// How sounds should be heard, if it hears any.
+    fn hears(&self) -> Option<MelConfig> {
+        None
+    }
 
     /// Whether it knows words.
     fn reads_texts(&self) -> bool;
@@ -37,6 +42,8 @@ pub enum Encoded<'a> {
     Texts(&'a [String]),
     /// Pictures in -1..1.
     Pictures(&'a Pictures),
+    /// Sounds, heard as [`Encode::hears`] says.
+    Sounds(&'a Sounds),
 }
 
 /// Embeddings, a row each.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelError, picture::PictureConfig, text::TextConfig};
+use crate::{ModelError, picture::PictureConfig, sound::SoundTowerConfig, text::TextConfig};
 
 /// Sizes of a [`DualNetwork`](super::DualNetwork).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,11 +14,14 @@ pub struct DualConfig {
     pub picture: PictureConfig,
     /// The text tower.
     pub text: TextConfig,
+    /// The tower of sounds, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundTowerConfig>,
 }
 
 impl Default for DualConfig {
     fn default() -> Self {
-        Self { width: 128, picture: PictureConfig::default(), text: TextConfig::default() }
+        Self { width: 128, picture: PictureConfig::default(), text: TextConfig::default(), sound: None }
     }
 }
 
@@ -29,6 +32,7 @@ impl DualConfig {
     /// Names the field, its value and the rule.
     pub fn validate(&self) -> Result<(), ModelError> {
         self.text.validate()?;
+        self.sound.as_ref().map(SoundTowerConfig::validate).transpose()?;
         if self.width == 0 {
             return Err(ModelError::Config {
                 field: "model.width",

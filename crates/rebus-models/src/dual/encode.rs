@@ -6,10 +6,10 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use rebus_data::{Pictures, Tokenizer};
+use rebus_data::{MelConfig, Pictures, Tokenizer};
 use rebus_nn::Init;
 
-use super::{DualConfig, DualNetwork};
+use super::{DualConfig, DualNetwork, hearing};
 use crate::{
     Encode, Encoded, Model, ModelError, ModelFolder, ModelInfo, Perceive, Vectors, modality,
     picture::{apart, in_chunks},
@@ -43,6 +43,17 @@ pub(crate) fn open(folder: &ModelFolder, device: &Device) -> Result<(DualNetwork
     config.picture.validate_size(height, width)?;
     let network = DualNetwork::new(&config, channels, &mut Init::empty(device));
     Ok((folder.fill(network, "network.")?, config))
+}
+
+/// The error of an encoder without a tower of sounds.
+fn deaf(family: &str) -> ModelError {
+    ModelError::Request {
+        option: "audio",
+        value: "a sound".to_string(),
+        rule: format!(
+            "this model of family `{family}` hears nothing; `rebus train emoji-dual-sound --data PATH` binds sounds to an encoder"
+        ),
+    }
 }
 
 impl DualModel {
@@ -111,6 +122,10 @@ impl Encode for DualModel {
         Some(self.info.picture_shape)
     }
 
+    fn hears(&self) -> Option<MelConfig> {
+        self.config.sound.as_ref().map(|sound| sound.mel)
+    }
+
     fn reads_texts(&self) -> bool {
         true
     }
@@ -135,6 +150,10 @@ impl Encode for DualModel {
                 self.config.picture.check(pictures, self.info.picture_shape[0])?;
                 in_chunks(pictures, &self.device, |chunk| self.network.pictures(chunk))
             }
+            Encoded::Sounds(sounds) => match (&self.network.sound, self.hears()) {
+                (Some(network), Some(mel)) => hearing::rows(network, &mel, sounds, &self.device)?,
+                _ => return Err(deaf(&self.info.family)),
+            },
         };
         Ok(Vectors { width: self.config.width, data })
     }

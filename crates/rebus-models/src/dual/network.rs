@@ -1,4 +1,4 @@
-//! Two towers into one space.
+//! Two towers into one space, and a third where sounds are heard.
 
 use burn::{
     module::{Module, Param},
@@ -6,22 +6,24 @@ use burn::{
 };
 use rebus_nn::{Init, Linear};
 
-use super::DualConfig;
-use crate::{Embedding, modality::TextTokens, picture::PictureTower, text::TextEncoder};
+use super::{DualConfig, Hearing};
+use crate::{Embedding, modality::TextTokens, picture::PictureTower, sound::Heard, text::TextEncoder};
 
 /// `exp` of this multiplies the cosine between embeddings at the start (Zhai et al. 2023, section 3.2: 10).
-const FIRST_SCALE: f64 = std::f64::consts::LN_10;
+pub(super) const FIRST_SCALE: f64 = std::f64::consts::LN_10;
 /// What is added to it at the start: most pairs do not belong together (there too).
-const FIRST_BIAS: f64 = -10.0;
+pub(super) const FIRST_BIAS: f64 = -10.0;
 
 /// Words and pictures to embeddings of length 1.
 #[derive(Module, Debug)]
 pub struct DualNetwork {
     /// The text tower.
     pub text: TextEncoder,
-    project: Linear,
+    pub(super) project: Linear,
     /// The picture tower.
     pub picture: PictureTower,
+    /// The tower of sounds, where there is one.
+    pub sound: Option<Hearing>,
     /// `[1]`: the logarithm of what multiplies a cosine.
     pub scale: Param<Tensor<1>>,
     /// `[1]`: what is added then.
@@ -35,6 +37,7 @@ impl DualNetwork {
             text: TextEncoder::new(&config.text, init),
             project: Linear::new(config.text.width, config.width, init),
             picture: PictureTower::new(&config.picture, channels, config.width, init),
+            sound: config.sound.as_ref().map(|sound| Hearing::new(sound, config.width, init)),
             scale: init.constant([1], FIRST_SCALE),
             bias: init.constant([1], FIRST_BIAS),
         }
@@ -57,16 +60,25 @@ impl DualNetwork {
         Embedding::new(self.project.forward(sequence), mask, about_one(self.project.forward(pooled)))
     }
 
+    /// The same of sounds; nothing where it hears none.
+    pub fn listen(&self, heard: Heard, length: usize) -> Option<Embedding> {
+        Some(alone(about_one(self.sound.as_ref()?.tower.forward(heard)), length))
+    }
+
     /// The same of pictures: one token, which is the whole, and `length - 1` that do not count.
     pub fn look(&self, pictures: Tensor<4>, length: usize) -> Embedding {
-        let pooled = about_one(self.picture.forward(pictures)); // [b, width]
-        let ([batch, width], device) = (pooled.dims(), pooled.device());
-        let token = pooled.clone().unsqueeze_dim::<3>(1); // [b, 1, width]
-        let rest = Tensor::zeros([batch, length - 1, width], &device);
-        let counts = [Tensor::<2>::ones([batch, 1], &device), Tensor::zeros([batch, length - 1], &device)];
-        let mask = Tensor::cat(counts.to_vec(), 1).bool();
-        Embedding::new(Tensor::cat(vec![token, rest], 1), mask, pooled)
+        alone(about_one(self.picture.forward(pictures)), length)
     }
+}
+
+/// One token, which is the whole, and `length - 1` that do not count.
+fn alone(pooled: Tensor<2>, length: usize) -> Embedding {
+    let ([batch, width], device) = (pooled.dims(), pooled.device());
+    let token = pooled.clone().unsqueeze_dim::<3>(1); // [b, 1, width]
+    let rest = Tensor::zeros([batch, length - 1, width], &device);
+    let counts = [Tensor::<2>::ones([batch, 1], &device), Tensor::zeros([batch, length - 1], &device)];
+    let mask = Tensor::cat(counts.to_vec(), 1).bool();
+    Embedding::new(Tensor::cat(vec![token, rest], 1), mask, pooled)
 }
 
 /// Rows as long as their number of numbers has a root.
@@ -76,7 +88,7 @@ fn about_one(rows: Tensor<2>) -> Tensor<2> {
 }
 
 /// Rows of length 1.
-fn unit(rows: Tensor<2>) -> Tensor<2> {
+pub(super) fn unit(rows: Tensor<2>) -> Tensor<2> {
     let length = (rows.clone().square().sum_dim(1) + 1e-12).sqrt(); // [b, 1]
     rows / length
 }

@@ -57,6 +57,13 @@ impl DualObjective {
         let mut config: DualConfig = section(&spec.model, "model", super::FAMILY.name)?;
         let objective: DualObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
         let tokenizer = spec.require_tokenizer()?;
+        if config.sound.is_some() {
+            return Err(ModelError::Config {
+                field: "model.sound",
+                value: "given".to_string(),
+                rule: "sounds are bound to towers that are there: name them as [needs.towers], as emoji-dual-sound does".to_string(),
+            });
+        }
         config.text.vocabulary = tokenizer.vocab_size();
         config.validate()?;
         objective.validate()?;

@@ -63,5 +63,10 @@ fn colours<'a>(inputs: Encoded<'a>, info: &ModelInfo) -> Result<&'a Pictures, Mo
         Encoded::Texts(_) => {
             Err(ModelError::Lacks { family: info.family.clone(), verb: "encode texts", able: able("encode") })
         }
+        Encoded::Sounds(_) => Err(ModelError::Lacks {
+            family: info.family.clone(),
+            verb: "encode sounds",
+            able: able("encode"),
+        }),
     }
 }

@@ -138,6 +138,52 @@ impl Condition {
         between.unwrap_or_default()
     }
 
+    /// All entries as one, each by its weight. Where a token counts in any, it counts.
+    pub fn mixed(&self, weights: &[f32]) -> Self {
+        let mut mixed: Option<Self> = None;
+        for (entry, &weight) in weights.iter().enumerate() {
+            let mut one = self.narrow(entry, 1);
+            for embedding in one.embeddings.values_mut() {
+                embedding.sequence = embedding.sequence.clone() * weight;
+                embedding.pooled = embedding.pooled.clone() * weight;
+            }
+            one.vectors.values_mut().for_each(|vector| *vector = vector.clone() * weight);
+            one.spatial.values_mut().for_each(|spatial| *spatial = spatial.clone() * weight);
+            mixed = Some(match mixed {
+                None => one,
+                Some(before) => before.plus(one),
+            });
+        }
+        mixed.unwrap_or_default()
+    }
+
+    /// The sum with another of the same parts.
+    fn plus(mut self, other: Self) -> Self {
+        for (name, more) in other.embeddings {
+            if let Some(embedding) = self.embeddings.get_mut(&name) {
+                embedding.sequence = embedding.sequence.clone() + more.sequence;
+                embedding.pooled = embedding.pooled.clone() + more.pooled;
+                embedding.mask = embedding.mask.clone().bool_or(more.mask);
+            }
+        }
+        for (name, more) in other.vectors {
+            if let Some(vector) = self.vectors.get_mut(&name) {
+                *vector = vector.clone() + more;
+            }
+        }
+        for (name, more) in other.spatial {
+            if let Some(spatial) = self.spatial.get_mut(&name) {
+                *spatial = spatial.clone() + more;
+            }
+        }
+        self
+    }
+
+    /// The same so many times.
+    pub fn repeated(&self, times: usize) -> Self {
+        (1..times).fold(self.clone(), |all, _| all.then(self))
+    }
+
     /// With another entry in the place of one.
     pub fn with_entry(&self, entry: usize, other: &Self) -> Self {
         let count = self.main().map_or(0, |main| main.pooled.dims()[0]);

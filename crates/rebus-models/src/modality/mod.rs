@@ -4,7 +4,7 @@ mod condition;
 mod picture;
 mod text;
 
-use rebus_data::Pictures;
+use rebus_data::{Pictures, Sounds};
 
 pub use condition::{Condition, Embedding};
 pub use picture::{from_tensor, to_tensor, values_of};
@@ -19,4 +19,6 @@ pub enum Input {
     /// A picture like which it is to be: one, in the shape that [`Conditioner::picture_shape`](crate::Conditioner::picture_shape)
     /// says.
     Picture(Pictures),
+    /// A sound that tells what it is to be: one, heard as [`Conditioner::hears`](crate::Conditioner::hears) says.
+    Sound(Sounds),
 }

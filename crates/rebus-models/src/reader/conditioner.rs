@@ -1,17 +1,18 @@
 //! Inputs of a person as conditions, by what reads for a family.
 
 use burn::tensor::Device;
-use rebus_data::Pictures;
+use rebus_data::{MelConfig, Pictures, Sounds};
 
 use super::{Reader, Said};
 use crate::{
     Condition, Conditioner, Embedding, Input, ModelError,
     modality::{self, Length},
     sampling,
+    sound::Heard,
     text::TextEncoder,
 };
 
-/// Reads the prompts of a model whose condition is one text or one picture.
+/// Reads the prompts of a model whose condition is one text, one picture or one sound.
 pub struct Reading {
     reader: Reader,
     /// The text encoder of the model's network, where it has one.
@@ -52,6 +53,27 @@ impl Reading {
         let shown = modality::to_tensor(picture, frozen.device());
         Said::Known(frozen.pictures(shown, self.reader.context()).on(&self.device)).embed(None)
     }
+
+    fn sound(&self, sound: &Sounds) -> Result<Embedding, ModelError> {
+        let wrong = |rule: String| ModelError::Request {
+            option: "audio",
+            value: format!("{:?}", &sound.shape[1..]),
+            rule,
+        };
+        let deaf = || {
+            wrong(
+                "this model's encoder hears nothing: train it with `[condition] encoder` of one that does"
+                    .to_string(),
+            )
+        };
+        let frozen = self.reader.frozen().ok_or_else(deaf)?;
+        let mel = frozen.hears().ok_or_else(deaf)?;
+        if sound.shape[1..] != [mel.n_mels, mel.frames()] {
+            return Err(wrong(format!("this model hears {} bands of {} frames", mel.n_mels, mel.frames())));
+        }
+        let heard = frozen.sounds(Heard::new(sound, frozen.device()), self.reader.context());
+        Said::Known(heard.ok_or_else(deaf)?.on(&self.device)).embed(None)
+    }
 }
 
 impl Conditioner for Reading {
@@ -62,18 +84,24 @@ impl Conditioner for Reading {
                 .iter()
                 .map(|input| match input {
                     Input::Text(text) => text.clone(),
-                    Input::Picture(_) => String::new(),
+                    Input::Picture(_) | Input::Sound(_) => String::new(),
                 })
                 .collect();
             let mut all = Condition::of("text", self.texts(&texts)?);
             for (entry, input) in inputs.iter().enumerate() {
-                if let Input::Picture(picture) = input {
-                    // Two of it, as computations have: one alone might be summed otherwise.
-                    let shape = [2, picture.shape[1], picture.shape[2], picture.shape[3]];
-                    let twice = Pictures { shape, data: picture.data.repeat(2) };
-                    let seen = Condition::of("text", self.picture(&twice)?).narrow(0, 1);
-                    all = all.with_entry(entry, &seen);
-                }
+                // Two of it, as computations have: one alone might be summed otherwise.
+                let shown = match input {
+                    Input::Text(_) => continue,
+                    Input::Picture(picture) => {
+                        let shape = [2, picture.shape[1], picture.shape[2], picture.shape[3]];
+                        self.picture(&Pictures { shape, data: picture.data.repeat(2) })?
+                    }
+                    Input::Sound(sound) => {
+                        let (shape, lengths) = ([2, sound.shape[1], sound.shape[2]], sound.lengths.repeat(2));
+                        self.sound(&Sounds { shape, data: sound.data.repeat(2), lengths })?
+                    }
+                };
+                all = all.with_entry(entry, &Condition::of("text", shown).narrow(0, 1));
             }
             Ok(all)
         })
@@ -81,6 +109,10 @@ impl Conditioner for Reading {
 
     fn truncation(&self, text: &str) -> Result<Option<String>, ModelError> {
         Ok(self.reader.tokenizer().truncation(text, self.reader.context())?)
+    }
+
+    fn hears(&self) -> Option<MelConfig> {
+        self.reader.frozen().and_then(|frozen| frozen.hears())
     }
 
     fn picture_shape(&self) -> Option<[usize; 3]> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rebus_data::Tokenizer;
+use rebus_data::{MelConfig, Tokenizer};
 use rebus_nn::{Init, named::NamedTensors, resample};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::{
     modality::TextTokens,
     picture::smaller_by,
     registry::section,
+    sound::Heard,
 };
 
 /// What stands before the names of its weights in the folder of the family that it conditions.
@@ -120,6 +121,16 @@ impl Frozen {
     /// Where it computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How it hears sounds, if it has a tower for them.
+    pub fn hears(&self) -> Option<MelConfig> {
+        self.config.towers.sound.as_ref().map(|sound| sound.mel)
+    }
+
+    /// Sounds as texts of one word, as [`pictures`](Self::pictures); nothing where it hears none.
+    pub fn sounds(&self, heard: Heard, length: usize) -> Option<Embedding> {
+        self.network.listen(heard, length)
     }
 
     /// Each word, and all of the text: `[batch, length, width]` and `[batch, width]`.

@@ -1,6 +1,7 @@
-//! Words and pictures as rows of length 1.
+//! Words, pictures and sounds as rows of length 1.
 
 use image::DynamicImage;
+use rebus_data::{MelConfig, Sounds};
 use rebus_models::{Encode, Encoded, Model, ModelError, Vectors, registry::able};
 use rebus_store::ModelKey;
 
@@ -37,6 +38,27 @@ impl<'a> Embedder<'a> {
         let calibrated = &self.model.info().provenance["calibration"]["scale"];
         let calibrated = calibrated.as_f64().map(|scale| scale as f32);
         calibrated.or_else(|| self.encode.confidence_scale()).unwrap_or(USUAL_SCALE)
+    }
+
+    /// How sounds should be heard, if the model hears any.
+    pub(super) fn hears(&self) -> Option<MelConfig> {
+        self.encode.hears()
+    }
+
+    /// How sounds should be heard.
+    pub(super) fn must_hear(&self) -> Result<MelConfig, TaskError> {
+        let rule = || {
+            format!(
+                "a model of family `{}` without a tower of sounds hears nothing; `rebus train emoji-dual-sound` binds one to an encoder",
+                self.model.info().family
+            )
+        };
+        let deaf = || ModelError::Request { option: "audio", value: "a sound".to_string(), rule: rule() };
+        Ok(self.hears().ok_or_else(deaf)?)
+    }
+
+    pub(super) fn sounds(&self, sounds: &Sounds) -> Result<Vec<Vec<f32>>, TaskError> {
+        Ok(rows(&self.encode.encode(Encoded::Sounds(sounds))?))
     }
 
     pub(super) fn reads_texts(&self) -> bool {

@@ -13,8 +13,8 @@ use std::{
 use image::DynamicImage;
 use rayon::prelude::*;
 use rebus_data::{
-    Broken, Collection, ColumnKind, DataConfig, DataError, Field, Pictures, Record, Stamped,
-    captions::caption_column, file_record, main_pictures, picture::decode, walk,
+    Broken, Collection, ColumnKind, DataConfig, DataError, Field, MelConfig, Pictures, Record, Sounds,
+    Stamped, captions::caption_column, file_record, main_pictures, main_sound, picture, sound, walk,
 };
 use rebus_models::{Model, ModelError, Observer};
 use rebus_store::{Content, Embedded, Entry, Fields, Known, Part, Store, Value, Worker};
@@ -59,7 +59,10 @@ pub fn index(
 ) -> Result<IndexReport, TaskError> {
     let embedder = Embedder::of(model)?;
     let walks = paths.iter().map(|path| Ok((stored_path(path)?, walk(path)?)));
-    let walks = walks.collect::<Result<Vec<_>, TaskError>>()?;
+    let mut walks = walks.collect::<Result<Vec<_>, TaskError>>()?;
+    if embedder.hears().is_none() {
+        walks.iter_mut().for_each(|(_, walk)| walk.files.retain(|file| !sound::is_sound(&file.path)));
+    }
     store.adopt(&embedder.key(name))?;
     let total = walks.iter().map(|(_, walk)| walk.files.len()).sum();
     let worker = store.worker()?;
@@ -120,6 +123,13 @@ enum From {
     Record { collection: Arc<dyn Collection>, number: usize },
 }
 
+/// What the model knows, of what a record may have.
+#[derive(Clone, Copy)]
+struct Knows {
+    words: bool,
+    sounds: Option<MelConfig>,
+}
+
 /// What was read of a job.
 struct Read {
     path: String,
@@ -133,6 +143,7 @@ struct Unembedded {
     fields: Fields,
     words: String,
     picture: Option<(String, DynamicImage)>,
+    sound: Option<(String, Sounds)>,
     captions: Vec<String>,
 }
 
@@ -234,8 +245,9 @@ impl Indexing<'_> {
 
     /// Reads jobs that are claimed, embeds what is new and writes it; the paths of all.
     fn read_and_write(&mut self, jobs: &[Job]) -> Result<Vec<String>, TaskError> {
-        let reads = self.embedder.reads_texts();
-        let records: Vec<(String, Result<Record, String>)> = jobs.par_iter().map(record).collect();
+        let knows = Knows { words: self.embedder.reads_texts(), sounds: self.embedder.hears() };
+        let records: Vec<(String, Result<Record, String>)> =
+            jobs.par_iter().map(|job| record(job, knows)).collect();
         let paths: Vec<String> = records.iter().map(|(path, _)| path.clone()).collect();
         let known = self.store.known(&paths)?;
         let read: Vec<Read> = jobs
@@ -244,7 +256,7 @@ impl Indexing<'_> {
             .map(|(job, (path, record))| {
                 let content = match record {
                     Err(reason) => Some(Err(reason)),
-                    Ok(record) => content(job, &path, record, known.get(&path), reads),
+                    Ok(record) => content(job, &path, record, known.get(&path), knows),
                 };
                 Read { path, content }
             })
@@ -299,6 +311,18 @@ impl Indexing<'_> {
         if !pictures.is_empty() {
             embedded.extend(hashes.into_iter().zip(self.embedder.pictures(&pictures)?));
         }
+        let hashes = contents().filter_map(|content| Some(content.sound.as_ref()?.0.clone())).collect();
+        let mut wanted = lacking(Part::Sound, hashes)?;
+        let (mut hashes, mut sounds) = (vec![], vec![]);
+        for (hash, sound) in contents().filter_map(|content| content.sound.as_ref()) {
+            if wanted.remove(hash) {
+                hashes.push((Part::Sound, hash.clone()));
+                sounds.push(sound.clone());
+            }
+        }
+        if !sounds.is_empty() {
+            embedded.extend(hashes.into_iter().zip(self.embedder.sounds(&Sounds::stack(&sounds)?)?));
+        }
         let hashes =
             contents().flat_map(|content| content.captions.iter().map(|text| hash_of(text.as_bytes())));
         let mut wanted = lacking(Part::Caption, hashes.collect())?;
@@ -344,21 +368,25 @@ pub(super) fn hash_of(bytes: &[u8]) -> String {
 }
 
 /// A job's record and the path of its item.
-fn record(job: &Job) -> (String, Result<Record, String>) {
+fn record(job: &Job, knows: Knows) -> (String, Result<Record, String>) {
     match &job.from {
         From::File => {
             let path = job.path.clone().unwrap_or_default();
             let record = file_record(&path).map_err(|error| error.to_string());
             (path, record)
         }
-        From::Record { collection, number } => match collection.record(*number) {
-            Ok(record) => (format!("{}#{}", job.container, record.key), Ok(record)),
-            Err(error) => {
-                let key = collection.captions(*number).map(|record| record.key);
-                let path = key.map_or_else(|_| job.claim.clone(), |key| format!("{}#{key}", job.container));
-                (path, Err(error.to_string()))
+        // Sounds are read only where they are heard.
+        From::Record { collection, number } => {
+            match knows.sounds.map_or_else(|| collection.record(*number), |_| collection.whole(*number)) {
+                Ok(record) => (format!("{}#{}", job.container, record.key), Ok(record)),
+                Err(error) => {
+                    let key = collection.captions(*number).map(|record| record.key);
+                    let path =
+                        key.map_or_else(|_| job.claim.clone(), |key| format!("{}#{key}", job.container));
+                    (path, Err(error.to_string()))
+                }
             }
-        },
+        }
     }
 }
 
@@ -368,7 +396,7 @@ fn content(
     path: &str,
     record: Record,
     known: Option<&Known>,
-    reads_texts: bool,
+    knows: Knows,
 ) -> Option<Result<Unembedded, String>> {
     let (pictures, captions) = match &job.from {
         From::File => (Some("image".to_string()), Some("text".to_string())),
@@ -380,25 +408,44 @@ fn content(
     let picture = pictures.and_then(|column| record.picture(&column).cloned());
     let mut fields = fields(&record);
     let words = words(&record);
-    let captions = if reads_texts { captions_of(&record, captions.as_deref()) } else { vec![] };
+    let captions = if knows.words { captions_of(&record, captions.as_deref()) } else { vec![] };
     let picture_hash = picture.as_ref().map(|file| hash_of(&file.bytes));
-    let whole = serde_json::json!([picture_hash, fields, captions, job.container]);
+    let sound = main_sound(&record).filter(|_| knows.sounds.is_some()).cloned();
+    let sound_hash = sound.as_ref().map(|file| hash_of(&file.bytes));
+    let whole = serde_json::json!([picture_hash, sound_hash, fields, captions, job.container]);
     let hash = hash_of(whole.to_string().as_bytes());
     if known.is_some_and(|known| known.hash.as_ref() == Some(&hash)) {
         return None;
     }
-    let Some((file, picture_hash)) = picture.zip(picture_hash) else {
-        return Some(Err("it has no picture".to_string()));
+    let seen =
+        picture.as_ref().map(|file| picture::decode(file, DataConfig::default().max_pixels)).transpose();
+    let heard = sound
+        .as_ref()
+        .zip(knows.sounds)
+        .map(|(file, mel)| {
+            let sound = sound::decode(file)?;
+            let seconds = sound.samples.len() as f64 / f64::from(sound.sample_rate);
+            Ok::<_, DataError>((sound.log_mel(&mel)?, seconds))
+        })
+        .transpose();
+    let (seen, heard) = match (seen, heard) {
+        (Ok(None), Ok(None)) => return Some(Err("it has no picture".to_string())),
+        (Ok(seen), Ok(heard)) => (seen, heard),
+        (Err(error), _) | (_, Err(error)) => return Some(Err(error.to_string())),
     };
-    let picture = match decode(&file, DataConfig::default().max_pixels) {
-        Ok(picture) => picture,
-        Err(error) => return Some(Err(error.to_string())),
+    let mut more = |name: &str, value: Value| {
+        fields.entry(name.to_string()).or_insert(value);
     };
-    for (name, value) in [("width", picture.width()), ("height", picture.height())] {
-        fields.entry(name.to_string()).or_insert(Value::Number(f64::from(value)));
+    if let Some(picture) = &seen {
+        more("width", Value::Number(f64::from(picture.width())));
+        more("height", Value::Number(f64::from(picture.height())));
     }
-    fields.entry("path".to_string()).or_insert_with(|| Value::Text(path.to_string()));
-    Some(Ok(Unembedded { hash, fields, words, picture: Some((picture_hash, picture)), captions }))
+    if let Some((_, seconds)) = &heard {
+        more("seconds", Value::Number(*seconds));
+    }
+    more("path", Value::Text(path.to_string()));
+    let (picture, sound) = (picture_hash.zip(seen), sound_hash.zip(heard.map(|(sound, _)| sound)));
+    Some(Ok(Unembedded { hash, fields, words, picture, sound, captions }))
 }
 
 /// What a filter can ask of a record.
@@ -437,8 +484,9 @@ fn captions_of(record: &Record, column: Option<&str>) -> Vec<String> {
 /// The content with its embeddings; those that are not among the new ones the store has.
 fn finished(content: Unembedded, embedded: &mut HashMap<(Part, String), Vec<f32>>) -> Content {
     let picture = content.picture.map(|(hash, _)| (Part::Picture, hash));
+    let sound = content.sound.map(|(hash, _)| (Part::Sound, hash));
     let captions = content.captions.iter().map(|text| (Part::Caption, hash_of(text.as_bytes())));
-    let parts = picture.into_iter().chain(captions);
+    let parts = picture.into_iter().chain(sound).chain(captions);
     let embedded = parts.map(|(part, hash)| {
         let vector = embedded.get(&(part, hash.clone())).cloned();
         Embedded { part, hash, vector }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use image::DynamicImage;
+use rebus_data::Sound;
 use rebus_models::Model;
 use rebus_store::{Filter, Hit, Item, Part, Store};
 use serde::Serialize;
@@ -24,9 +25,11 @@ pub struct SearchTask {
     pub texts: Vec<String>,
     /// Pictures like which they are.
     pub pictures: Vec<DynamicImage>,
+    /// Sounds that tell what they show.
+    pub sounds: Vec<Sound>,
     /// What they do not show, in words.
     pub without: Vec<String>,
-    /// How much each of them counts, in this order: texts, pictures, then what is not wanted; 1 and for the last 0.5 by default.
+    /// How much each of them counts, in this order: texts, pictures, sounds, then what is not wanted; 1 and for the last 0.5 by default.
     pub weights: Option<Vec<f32>>,
     /// Words of which their captions must have some: alone, or fused with the rest by their ranks.
     pub words: Option<String>,
@@ -43,6 +46,7 @@ impl Default for SearchTask {
         Self {
             texts: vec![],
             pictures: vec![],
+            sounds: vec![],
             without: vec![],
             weights: None,
             words: None,
@@ -50,6 +54,16 @@ impl Default for SearchTask {
             part: Part::Picture,
             count: 10,
         }
+    }
+}
+
+impl SearchTask {
+    /// Whether a model must look at something.
+    pub fn shows(&self) -> bool {
+        !(self.texts.is_empty()
+            && self.pictures.is_empty()
+            && self.sounds.is_empty()
+            && self.without.is_empty())
     }
 }
 
@@ -76,7 +90,7 @@ pub fn search(
         Some(words) => Ok(store.matching(words, count, task.filter.as_ref())?),
         None => Ok::<_, TaskError>(vec![]),
     };
-    let is_shown = !(task.texts.is_empty() && task.pictures.is_empty() && task.without.is_empty());
+    let is_shown = task.shows();
     let hits = match (is_shown, model) {
         (false, _) if task.words.is_some() => by_words(task.count)?,
         (true, Some((model, name))) => {
@@ -110,6 +124,11 @@ fn query(embedder: &Embedder<'_>, task: &SearchTask) -> Result<Vec<f32>, TaskErr
     if !task.pictures.is_empty() {
         rows.extend(embedder.pictures(&task.pictures)?);
     }
+    if !task.sounds.is_empty() {
+        let mel = embedder.must_hear()?;
+        let heard = task.sounds.iter().map(|sound| sound.log_mel(&mel)).collect::<Result<Vec<_>, _>>()?;
+        rows.extend(embedder.sounds(&rebus_data::Sounds::stack(&heard)?)?);
+    }
     let wanted = rows.len();
     if !task.without.is_empty() {
         rows.extend(embedder.texts(&task.without)?);
@@ -120,9 +139,10 @@ fn query(embedder: &Embedder<'_>, task: &SearchTask) -> Result<Vec<f32>, TaskErr
         }
         Some(weights) => {
             let rule = format!(
-                "one number for each of {} texts, {} pictures and {} that are not wanted, in this order",
+                "one number for each of {} texts, {} pictures, {} sounds and {} that are not wanted, in this order",
                 task.texts.len(),
                 task.pictures.len(),
+                task.sounds.len(),
                 task.without.len()
             );
             return Err(TaskError::Weights { value: format!("{weights:?}"), rule });

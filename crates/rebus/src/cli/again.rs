@@ -35,9 +35,13 @@ pub(super) fn keep(matches: &ArgMatches, command: &Command) {
             Some(name) if is_file => name.to_string_lossy().into_owned(),
             _ => value.to_string_lossy().into_owned(),
         };
+        let written = |values: Vec<String>| match arg.get_value_delimiter() {
+            Some(between) => vec![values.join(&between.to_string())],
+            None => values,
+        };
         let times = match arg.get_action() {
             ArgAction::Set | ArgAction::Append => {
-                matches.get_raw_occurrences(id)?.map(|values| values.map(&value).collect()).collect()
+                matches.get_raw_occurrences(id)?.map(|values| written(values.map(&value).collect())).collect()
             }
             _ => vec![vec![]],
         };
@@ -83,8 +87,10 @@ fn command(verb: &str, given: &[Given], changes: &[(&str, Option<&str>, Vec<Stri
         }
     }
     for (_, long, values) in changes {
-        if !values.is_empty() {
-            add(*long, values);
+        match long {
+            // Each by its own name.
+            Some(_) => values.chunks(1).for_each(|value| add(*long, value)),
+            None => add(None, values),
         }
     }
     let mut all = vec![verb.to_string()];
@@ -129,6 +135,9 @@ mod tests {
             )
             .join(" ")
         };
+        let files = ["a.png", "b.png"].map(str::to_string).to_vec();
+        let two = command("generate", &[], &[("image", Some("image"), files)]).join(" ");
+        assert_eq!(two, "generate --image a.png --image b.png");
         let settings = "--guidance-interval 0.2 0.8 --negative-prompt=-5 --invert-mask --seed 7";
         assert_eq!(wish("moon"), format!("generate moon {settings}"));
         assert_eq!(wish("-moon"), format!("generate {settings} -- -moon"));

@@ -10,7 +10,7 @@ use super::{
     again,
     compute::Compute,
     failure::Failure,
-    picture::read_picture,
+    picture::{read_picture, read_sound},
     progress,
     say::tell,
     writing::{Finished, Writing},
@@ -25,6 +25,13 @@ pub(crate) struct Args {
     /// several times.
     #[arg(long, value_name = "FILE")]
     image: Vec<PathBuf>,
+    /// A sound that tells what to draw, such as a spoken prompt, for a model whose `[condition] encoder` hears; may be given several
+    /// times.
+    #[arg(long, value_name = "FILE")]
+    audio: Vec<PathBuf>,
+    /// One picture of all together, each counting so much: a number for each prompt, then each --image, then each --audio.
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS", allow_negative_numbers = true)]
+    weights: Option<Vec<f32>>,
     /// A file with a prompt a line, after the others.
     #[arg(long = "prompts", value_name = "FILE")]
     prompts_file: Option<PathBuf>,
@@ -77,6 +84,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let task = GenerateTask {
         prompts,
         images: images.collect::<Result<_, Failure>>()?,
+        sounds: args
+            .audio
+            .iter()
+            .map(|file| Ok((stem(file), read_sound(file)?)))
+            .collect::<Result<_, Failure>>()?,
+        weights: args.weights.clone(),
         negative_prompt: args.negative_prompt.clone(),
         count: args.count as usize,
         seed,
@@ -88,7 +101,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         height: args.height,
         width: args.width,
     };
-    let mut written = args.writing.begin((task.prompts.len() + task.images.len()) * task.count)?;
+    let wishes = match task.weights {
+        Some(_) => 1,
+        None => task.prompts.len() + task.images.len() + task.sounds.len(),
+    };
+    let mut written = args.writing.begin(wishes * task.count)?;
     let model = args.compute.model(args.model.as_deref())?;
     if args.seed.is_none() {
         tell!("seed {seed}");
@@ -99,11 +116,21 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let generated = rebus_tasks::generate(&*model, &task, &mut progress::Drawing::new(), |drawing| {
         let is_prompt = task.prompts.contains(&drawing.prompt);
         let (one, none) = (|value: &str| vec![value.to_string()], Vec::new);
-        let image =
-            args.image.iter().find(|file| stem(file) == drawing.prompt).and_then(|file| file.file_name());
-        let image = image.map(|name| name.to_string_lossy().into_owned());
+        // Of all together every one counts, of one by one the one that was drawn.
+        let together = args.weights.is_some();
+        let named = |files: &[PathBuf]| -> Vec<String> {
+            let drawn = files.iter().filter(|file| together || (!is_prompt && stem(file) == drawing.prompt));
+            drawn.map(|file| again::name_of(file)).collect()
+        };
+        let images = named(&args.image);
+        let sounds = if images.is_empty() || together { named(&args.audio) } else { none() };
+        let prompts = match (together, is_prompt) {
+            (true, _) => task.prompts.clone(),
+            (false, true) => one(&drawing.prompt),
+            (false, false) => none(),
+        };
         let made = Made {
-            prompt: is_prompt.then(|| drawing.prompt.clone()),
+            prompt: (is_prompt || together).then(|| drawing.prompt.clone()),
             negative_prompt: task.negative_prompt.clone(),
             seed: Some(drawing.seed),
             num_inference_steps: task.num_inference_steps.or(of_denoise.map(|model| model.default_steps())),
@@ -114,8 +141,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             },
             model: Some(made_by.clone()),
             ..again::made(&[
-                ("prompts", None, if is_prompt { one(&drawing.prompt) } else { none() }),
-                ("image", Some("image"), image.filter(|_| !is_prompt).into_iter().collect()),
+                ("prompts", None, prompts),
+                ("image", Some("image"), images),
+                ("audio", Some("audio"), sounds),
                 ("count", None, none()),
                 ("seed", Some("seed"), one(&drawing.seed.to_string())),
             ])

@@ -1,9 +1,9 @@
-//! Pictures that a person names.
+//! Pictures and sounds that a person names.
 
 use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
-use rebus_data::{DataConfig, EncodedFile, collection::picture_names, picture};
+use rebus_data::{DataConfig, EncodedFile, Sound, collection::picture_names, picture, sound};
 
 use super::failure::Failure;
 
@@ -16,6 +16,11 @@ pub(crate) fn read_picture(path: &Path) -> Result<DynamicImage, Failure> {
 pub(crate) fn read_with_profile(path: &Path) -> Result<(DynamicImage, Option<Vec<u8>>), Failure> {
     let (file, most) = (read(path)?, DataConfig::default().max_pixels);
     Ok((picture::decode(&file, most)?, picture::color_profile(&file, most)?))
+}
+
+/// A sound, of one channel.
+pub(crate) fn read_sound(path: &Path) -> Result<Sound, Failure> {
+    Ok(sound::decode(&read(path)?)?)
 }
 
 fn read(path: &Path) -> Result<EncodedFile, Failure> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     failure::Failure,
-    picture::read_picture,
+    picture::{read_picture, read_sound},
     say::{harmless, out, tell},
     store::{Finding, filter, shown},
     writing::{sheet_file, write_sheet},
@@ -27,10 +27,13 @@ pub(crate) struct Args {
     /// A picture like which they are; may be given several times.
     #[arg(long, value_name = "FILE")]
     image: Vec<PathBuf>,
+    /// A sound that tells what they show, for an encoder that hears; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    audio: Vec<PathBuf>,
     /// What they do not show, in words; may be given several times.
     #[arg(long, value_name = "WORDS")]
     without: Vec<String>,
-    /// How much each counts: words, pictures, then --without, in this order. 1 each and 0.5 for --without by default.
+    /// How much each counts: words, pictures, sounds, then --without, in this order. 1 each and 0.5 for --without by default.
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS", allow_negative_numbers = true)]
     weights: Option<Vec<f32>>,
     /// Words of which captions must have some; beside other wishes both rankings are fused.
@@ -39,8 +42,8 @@ pub(crate) struct Args {
     /// What fields must be, as in SQL: "group = 'Food & Drink' AND width >= 64". `rebus index show` names the fields.
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
-    /// What is compared: pictures, or captions.
-    #[arg(long, default_value = "picture", value_parser = ["picture", "caption"])]
+    /// What is compared: pictures, sounds or captions.
+    #[arg(long, default_value = "picture", value_parser = ["picture", "sound", "caption"])]
     of: String,
     /// How many at most.
     #[arg(short = 'k', long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -81,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let task = SearchTask {
         texts: args.words.clone(),
         pictures,
+        sounds: args.audio.iter().map(|path| read_sound(path)).collect::<Result<_, _>>()?,
         without: args.without.clone(),
         weights: args.weights.clone(),
         words: args.text.clone(),
@@ -88,8 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         part: Part::by_name(&args.of).unwrap_or(Part::Picture),
         count: args.count as usize,
     };
-    let by_model = !(task.texts.is_empty() && task.pictures.is_empty() && task.without.is_empty());
-    let model = by_model.then(|| args.finding.encoder.open()).transpose()?;
+    let model = task.shows().then(|| args.finding.encoder.open()).transpose()?;
     let model = model.as_ref().map(|(model, name)| (&**model, name.as_str()));
     let found = search(&*store, model, &task)?;
     if found.is_empty() {

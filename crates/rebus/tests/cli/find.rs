@@ -96,7 +96,7 @@ fn a_collection_is_found_by_words_pictures_fields_and_captions() {
     run(&["search", "red", "-k", "6", "--sheet", "found.png", "--html", "found.html"]);
     assert_eq!(image::open(place.join("found.png")).unwrap().width(), 6 * 68 + 4);
     assert_eq!(
-        std::fs::read_to_string(place.join("found.html")).unwrap().matches("data:image/png").count(),
+        std::fs::read_to_string(place.join("found.html")).unwrap().matches("<img src=\"data:image").count(),
         6
     );
     let captions = json(&run(&["caption", "q.png", "--json", "-k", "200"]));
@@ -110,6 +110,144 @@ fn a_collection_is_found_by_words_pictures_fields_and_captions() {
     let none = json(&run(&["duplicates", "--threshold", "1", "--json"]));
     let some = json(&run(&["duplicates", "--threshold", "0.9", "--json"]));
     assert!(none.as_array().unwrap().len() < some.as_array().unwrap().len(), "{some}");
+}
+
+/// A collection of 24 emoji, each with a sound of its own: a tone, and an encoder that has hardly learned to hear them.
+fn heard(folder: &Path) {
+    std::fs::create_dir_all(folder.join("spoken")).unwrap();
+    let collection = rebus::data::open(&emoji(), &Default::default()).unwrap();
+    let mut lines = String::new();
+    for number in 0..24 {
+        let record = collection.record(number).unwrap();
+        std::fs::write(folder.join(format!("spoken/{number}.png")), &record.picture("image").unwrap().bytes)
+            .unwrap();
+        tone(&folder.join(format!("spoken/{number}.wav")), 200.0 + 60.0 * number as f32);
+        let line = serde_json::json!({
+            "file_name": format!("{number}.png"), "audio_file_name": format!("{number}.wav"),
+            "spoken": record.text("text").unwrap(), "voice": if number % 2 == 0 { "high" } else { "low" },
+        });
+        lines += &format!("{line}\n");
+    }
+    std::fs::write(folder.join("spoken/metadata.jsonl"), lines).unwrap();
+    let mut args = vec!["train", "emoji-dual-sound", "--data", "spoken", "--run", "run"];
+    for key in [
+        "model.sound.width=16",
+        "model.sound.layers=1",
+        "data.sampling=[]",
+        "data.validation_fraction=0.2",
+        "data.sound.mel.seconds=0.5",
+        "train.batch_size=8",
+        "train.steps=4",
+        "train.validate_every=2",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(folder, &args);
+}
+
+/// A WAV file of half a second.
+fn tone(path: &Path, hertz: f32) {
+    let samples = (0..4000).map(|at| ((at as f32 / 8000.0 * hertz * 6.283).sin() * 9000.0) as i16);
+    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
+    let number = |number: u32| number.to_le_bytes();
+    let mut file = [&b"RIFF"[..], &number(36 + data.len() as u32), b"WAVEfmt ", &number(16)].concat();
+    file.extend([&[1, 0, 1, 0][..], &number(8000), &number(16_000), &[2, 0, 16, 0]].concat());
+    file.extend([&b"data"[..], &number(data.len() as u32), &data].concat());
+    std::fs::write(path, file).unwrap();
+}
+
+#[test]
+fn sounds_are_learned_indexed_found_measured_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    heard(place);
+    let finding = ["--model", "run/model", "--store", "store"];
+    let run = |args: &[&str]| done(place, &[args, &finding].concat());
+    // A collection whose records have both, and a sound by itself; what is silent is told of.
+    std::fs::create_dir(place.join("loose")).unwrap();
+    tone(&place.join("loose/alone.wav"), 333.0);
+    std::fs::write(
+        place.join("loose/silent.wav"),
+        &std::fs::read(place.join("loose/alone.wav")).unwrap()[..44],
+    )
+    .unwrap();
+    let report = json(&run(&["index", "add", "spoken", "loose", "--json"]));
+    assert_eq!((&report["added"], report["broken"].as_array().unwrap().len()), (&25.into(), 1), "{report}");
+    assert!(run(&["index", "show"]).contains("sounds      25"));
+    let found = json(&run(&["search", "--audio", "loose/alone.wav", "--of", "sound", "--json", "-k", "3"]));
+    assert!(found[0]["path"].as_str().unwrap().ends_with("alone.wav"), "{found}");
+    assert_eq!(
+        json(&run(&["search", "--audio", "spoken/3.wav", "--json", "-k", "4"])).as_array().unwrap().len(),
+        4
+    );
+    let both = [
+        "search",
+        "face",
+        "--audio",
+        "spoken/3.wav",
+        "--weights",
+        "0,1",
+        "--of",
+        "sound",
+        "--json",
+        "-k",
+        "1",
+    ];
+    assert!(json(&run(&both))[0]["path"].as_str().unwrap().ends_with("#3.png"));
+    // The encoder that ships hears nothing, and says so.
+    let (code, said) = failed(place, &["search", "--audio", "loose/alone.wav", "--store", "store"]);
+    assert!(code == 2 && said.contains("was made by the model"), "{said}");
+    done(place, &["index", "add", "loose", "--store", "deaf"]);
+    let (_, said) = failed(place, &["search", "--audio", "loose/alone.wav", "--store", "deaf"]);
+    assert!(said.contains("hears nothing") && said.contains("emoji-dual-sound"), "{said}");
+
+    // Measured: all ways, by voice, and with noise.
+    let measured = ["eval", "run/model", "--data", "spoken", "--by", "voice", "--robustness", "--json"];
+    let report = json(&done(place, &measured));
+    let groups: Vec<&String> = report["groups"].as_object().unwrap().keys().collect();
+    assert_eq!(groups, ["all", "high", "low"], "{report}");
+    assert_eq!(report["spoiled"].as_object().unwrap().len(), 8);
+    assert!(report["groups"]["all"]["sound_to_picture"]["at_10"].as_f64().unwrap() > 0.0);
+    assert!(done(place, &measured[..6]).contains("picture of a sound"));
+
+    // A flow in that space draws what it hears, mixed with words by weight; the picture's own command makes it again.
+    let mut args = vec!["train", "emoji-flow", "--data", "spoken", "--run", "flow"];
+    let captions = "data.captions={spoken=1.0}";
+    for key in [
+        "condition.encoder=run",
+        captions,
+        "model.widths=[16]",
+        "model.condition_width=16",
+        "model.groups=4",
+        "model.head_width=8",
+        "data.sampling=[]",
+        "train.batch_size=4",
+        "train.steps=20",
+        "train.learning_rate=0.01",
+        "train.warmup_steps=0",
+        "train.sample_every=0",
+    ] {
+        args.extend(["--set", key]);
+    }
+    done(place, &args);
+    let draw = |args: &[&str]| {
+        let args = [&["generate"], args, &["--model", "flow/model", "--steps", "2", "--seed", "3"]].concat();
+        done(place, &args);
+    };
+    draw(&["--audio", "spoken/3.wav", "-o", "heard.png"]);
+    draw(&["a cat", "--audio", "spoken/3.wav", "--weights", "0,1", "-o", "mixed.png"]);
+    let picture = |name: &str| image::open(place.join(name)).unwrap();
+    assert!(picture("heard.png") == picture("mixed.png"), "words that do not count");
+    draw(&["a cat", "--audio", "spoken/3.wav", "--weights", "1,0.5", "-o", "both.png"]);
+    assert!(picture("heard.png") != picture("both.png"));
+    let shown = done(place, &["show", "both.png"]);
+    let again =
+        shown.lines().find(|line| line.starts_with("rebus generate")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(again.contains("--audio") && again.contains("--weights 1,0.5"), "{again}");
+    let (code, said) = failed(place, &["generate", "a", "--audio", "spoken/3.wav"]);
+    assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
+    let (code, said) = failed(place, &["generate", "a", "b", "--weights", "1"]);
+    assert!(code == 2 && said.contains("2 prompts, 0 pictures and 0 sounds"), "{said}");
 }
 
 #[test]
@@ -224,8 +362,12 @@ fn wrong_requests_say_what_is_wrong() {
         (&["search", "x", "--where", "width >"], &["`width >`, at character", "expression"]),
         (&["search", "x", "--where", "wdith > 3"], &["at character 1", "`wdith`", "width"]),
         (&["search", "x", "--where", "width > 3; DROP TABLE item"], &["at character 10"]),
-        (&["search", "x", "y", "--weights", "1"], &["2 texts, 0 pictures"]),
+        (&["search", "x", "y", "--weights", "1"], &["2 texts, 0 pictures, 0 sounds"]),
         (&["search", "x", "--weights", "NaN"], &["1 texts"]),
+        (
+            &["search", "--audio", "pictures/000.png"],
+            &["the sound `pictures/000.png` cannot be used", "WAV, FLAC"],
+        ),
         (&["search", "--image", "no.png"], &["no.png", "Check the path"]),
         (&["search", "x", "--sheet", "x.jpg"], &[".png"]),
         (&["search", "x", "--html", "empty"], &["empty is a folder"]),

@@ -6,7 +6,7 @@ use rebus_data::{Collection, DataConfig, captions::caption_column};
 use rebus_eval::{Extractor, Recall, Retrieval, RetrievalHalf, Robustness, retrieval, robustness};
 use rebus_models::Model;
 
-use super::Args;
+use super::{Args, heard};
 use crate::cli::{failure::Failure, progress, say::out};
 
 pub(super) fn found(
@@ -34,6 +34,9 @@ pub(super) fn found(
     };
     super::has_column(collection, &column)?;
     let encoder = Extractor::new("the encoder", model)?;
+    if heard::hears(&encoder, collection)? {
+        return heard::heard(args, &encoder, collection, config, column);
+    }
     if args.robustness {
         return robust(args, &encoder, collection, config, column);
     }

@@ -4,6 +4,7 @@ mod compare;
 mod drawn;
 mod edited;
 mod found;
+mod heard;
 mod pairs;
 mod translated;
 
@@ -75,7 +76,11 @@ pub(crate) struct Args {
     /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
     #[arg(long, value_parser = share)]
     validation_fraction: Option<f64>,
-    /// What an encoder still finds where pictures are spoiled and captions misspelt, at five strengths.
+    /// A column by whose values sounds are measured apart, such as the voice, for an encoder that hears.
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+    /// What an encoder still finds where pictures are spoiled and captions misspelt, at five strengths; of sounds, with noise and at
+    /// other speeds.
     #[arg(long)]
     robustness: bool,
     /// A file of `rebus data split`, whose sets of captions are drawn too.
