@@ -44,6 +44,8 @@ pub struct DataConfig {
     /// The part of the records held back for validation, by a hash of the caption, or of the record's key where captions
     /// are names of classes.
     pub validation_fraction: f64,
+    /// By what records are held back.
+    pub validation_by: ValidationBy,
     /// A regular expression removed from the caption before it is hashed, so that variants stay on one side of the split.
     pub validation_ignore: String,
     /// A file of `rebus data split` whose combinations are held back too. A run takes their keys into `held_back` when it begins.
@@ -76,6 +78,19 @@ pub enum ImageSize {
     Square(u32),
     /// `[height, width]`
     Sides([u32; 2]),
+}
+
+/// By what records are held back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValidationBy {
+    /// By a hash of the caption, unless captions are names of classes: twenty records and more share one on average.
+    #[default]
+    Auto,
+    /// By a hash of the caption, however many share it.
+    Caption,
+    /// By a hash of each record's key.
+    Record,
 }
 
 /// How a picture is brought to size.
@@ -132,6 +147,7 @@ impl Default for DataConfig {
             padding_crop: 0,
             keywords_max: 4,
             validation_fraction: 0.0,
+            validation_by: ValidationBy::default(),
             validation_ignore: "(?:[:,] ?(?:light|medium-light|medium|medium-dark|dark) skin tone\
                                 |[:：,，、]? ?(?:较浅|中等-浅|中等|中等-深|较深)肤色)"
                 .into(),

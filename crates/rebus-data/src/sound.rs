@@ -55,7 +55,7 @@ pub struct MelConfig {
 
 impl Default for MelConfig {
     fn default() -> Self {
-        Self { sample_rate: 16_000, n_fft: 512, hop_length: 256, n_mels: 40, seconds: 3.0 }
+        Self { sample_rate: 16_000, n_fft: 512, hop_length: 160, n_mels: 40, seconds: 3.0 }
     }
 }
 

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 use rayon::prelude::*;
 use rebus_data::{
-    Collection, DataConfig, Pictures, Sound, SoundConfig, Sounds,
+    Collection, DataConfig, Pictures, Sound, Sounds,
     fit::Fitter,
     hearing::add_noise,
     main_sound,
@@ -198,7 +198,7 @@ fn read(collection: &dyn Collection, settings: &Hearing, records: &[usize]) -> R
     let column = picture_column(collection, config).unwrap_or_default();
     let fitter = Fitter::new(&DataConfig { shape: rebus_data::config::Shape::Crop, ..config.clone() })?;
     let background = parse_color(&config.background)?;
-    let sounds = config.sound.clone().unwrap_or_else(SoundConfig::default).column;
+    let sounds = config.sound.clone().unwrap_or_default().column;
     let one = |&number: &usize| {
         let record = collection.whole(number).ok()?;
         let file =

@@ -68,8 +68,9 @@ impl Home {
 fn needs(recipe: &Recipe) -> BTreeMap<String, Need> {
     let mut needs = recipe.needs.clone();
     if !recipe.condition.is_own() {
-        let (model, made_by) =
-            (recipe.condition.encoder.clone(), "rebus train emoji-dual --data PATH".to_string());
+        let model = recipe.condition.encoder.clone();
+        let usual = || "rebus train emoji-dual --data PATH".to_string();
+        let made_by = recipe.condition.made_by.clone().unwrap_or_else(usual);
         needs.insert(CONDITION.to_string(), Need { model, made_by });
     }
     needs

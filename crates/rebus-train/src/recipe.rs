@@ -65,6 +65,9 @@ pub struct ConditionSection {
     /// `own` for the family's own text encoder, which learns with it; or an encoder of words and pictures that stays as it is: a
     /// model folder, a run that has ended, or `shipped`.
     pub encoder: String,
+    /// The command that makes it, for the error that it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
     /// How often the picture itself is shown to such an encoder instead of its caption, so that the model can be shown pictures.
     pub pictures: f64,
 }
@@ -78,7 +81,7 @@ impl ConditionSection {
 
 impl Default for ConditionSection {
     fn default() -> Self {
-        Self { encoder: "own".to_string(), pictures: 0.3 }
+        Self { encoder: "own".to_string(), made_by: None, pictures: 0.3 }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct BuiltIn {
     pub text: &'static str,
 }
 
-const ALL: [BuiltIn; 19] = [
+const ALL: [BuiltIn; 20] = [
     BuiltIn { name: "emoji-flow", text: include_str!("../../../recipes/emoji-flow.toml") },
     BuiltIn { name: "emoji-vae", text: include_str!("../../../recipes/emoji-vae.toml") },
     BuiltIn { name: "emoji-autoencoder", text: include_str!("../../../recipes/emoji-autoencoder.toml") },
@@ -25,6 +25,7 @@ const ALL: [BuiltIn; 19] = [
     BuiltIn { name: "emoji-gan", text: include_str!("../../../recipes/emoji-gan.toml") },
     BuiltIn { name: "emoji-dual", text: include_str!("../../../recipes/emoji-dual.toml") },
     BuiltIn { name: "emoji-dual-sound", text: include_str!("../../../recipes/emoji-dual-sound.toml") },
+    BuiltIn { name: "emoji-dual-flow", text: include_str!("../../../recipes/emoji-dual-flow.toml") },
     BuiltIn { name: "emoji-classifier", text: include_str!("../../../recipes/emoji-classifier.toml") },
     BuiltIn { name: "cifar10-flow", text: include_str!("../../../recipes/cifar10-flow.toml") },
     BuiltIn { name: "cifar10-vae", text: include_str!("../../../recipes/cifar10-vae.toml") },

@@ -10,7 +10,11 @@ pub use composition::{Rule, composition, default_rules};
 pub use file::{SplitCaption, SplitFile, SplitKind, SplitSet};
 pub use perturbed::{perturbed, typo};
 
-use crate::{Collection, DataError, captions::caption_column, config::DataConfig};
+use crate::{
+    Collection, DataError,
+    captions::caption_column,
+    config::{DataConfig, ValidationBy},
+};
 
 /// The two halves of a collection, as record numbers in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +31,7 @@ const OF_A_CLASS: usize = 20;
 
 /// Splits a collection by its first text column, with `validation_ignore` removed from it.
 ///
-/// Records of one caption lie on one side, wherever and in whatever order they are. Where twenty records and more share
+/// Records of one caption lie on one side, wherever and in whatever order they are. Unless `validation_by` says otherwise: where twenty records and more share
 /// a caption on average, it is the name of a class, and each record goes by its own key. So does a record without a
 /// caption; one that cannot be read at all is left to training, which reports it.
 ///
@@ -63,7 +67,11 @@ pub fn split(collection: &dyn Collection, config: &DataConfig) -> Result<Split, 
             Some([by_caption, by_key])
         })
         .collect();
-    let of_classes = captions.len() * OF_A_CLASS <= places.iter().flatten().count();
+    let of_classes = match config.validation_by {
+        ValidationBy::Auto => captions.len() * OF_A_CLASS <= places.iter().flatten().count(),
+        ValidationBy::Caption => false,
+        ValidationBy::Record => true,
+    };
     let held_back = |index: &usize| {
         places[*index]
             .is_some_and(|[by_caption, by_key]| (if of_classes { by_key } else { by_caption }) < fraction)

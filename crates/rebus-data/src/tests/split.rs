@@ -216,3 +216,22 @@ fn no_part_is_learned_nowhere_whatever_else_is_held_back() {
         assert!(learned.iter().any(|text| text.ends_with(tone)), "{tone}");
     }
 }
+
+/// Many voices say one caption: none of them may be learned from.
+#[test]
+fn captions_that_many_share_lie_on_one_side_where_that_is_asked() {
+    let texts: Vec<String> = (0..200).map(|record| format!("caption {}", record % 8)).collect();
+    let memory = memory(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let of = |validation_by| {
+        let config = DataConfig { validation_fraction: 0.4, validation_by, ..Default::default() };
+        split(&memory, &config).unwrap()
+    };
+    let sides = |split: &Split| {
+        (0..8).filter(|caption| split.validation.iter().any(|record| record % 8 == *caption)).count()
+    };
+    let by_caption = of(ValidationBy::Caption);
+    assert_eq!(by_caption.validation.len(), 25 * sides(&by_caption));
+    assert!(sides(&by_caption) < 8 && !by_caption.validation.is_empty());
+    assert_eq!(of(ValidationBy::Auto), of(ValidationBy::Record));
+    assert_ne!(of(ValidationBy::Auto), by_caption);
+}

@@ -61,7 +61,7 @@ struct HearingConfig {
 }
 
 /// The recipe's `[objective]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct HearingObjectiveConfig {
     loss: DualLoss,
@@ -164,19 +164,21 @@ impl HearingObjective {
         let ignored: Vec<f32> =
             (0..count * count).map(|at| f32::from(same(at / count, at % count))).collect();
         let ignored = Tensor::from_data(TensorData::new(ignored, [count, count]), device);
-        let length = Length::Longest(self.config.text.context);
-        let words = self.frozen.texts(modality::tokenize(&self.tokenizer, captions, length, None, &plain)?);
-        let pictures = self.frozen.pictures(modality::to_tensor(batch.pictures("image")?, &plain));
-        let weights = [self.objective.text_weight, self.objective.picture_weight];
+        let HearingObjectiveConfig { loss, text_weight, picture_weight } = self.objective;
+        let against = |others: Tensor<2>, weight: f64| {
+            let texts = graph::constant(others, device);
+            let pairs = Pairs { pictures: sounds.clone(), texts, ignored: ignored.clone() };
+            contrastive_loss(pairs, hearing.scale.val(), hearing.bias.val(), loss) * weight
+        };
         let mut sum = Tensor::zeros([1], device);
-        for (weight, others) in weights.into_iter().zip([words, pictures]) {
-            if weight > 0.0 {
-                let texts = graph::constant(others, device);
-                let pairs = Pairs { pictures: sounds.clone(), texts, ignored: ignored.clone() };
-                let loss =
-                    contrastive_loss(pairs, hearing.scale.val(), hearing.bias.val(), self.objective.loss);
-                sum = sum + loss * weight;
-            }
+        if text_weight > 0.0 {
+            let length = Length::Longest(self.config.text.context);
+            let tokens = modality::tokenize(&self.tokenizer, captions, length, None, &plain)?;
+            sum = sum + against(self.frozen.texts(tokens), text_weight);
+        }
+        if picture_weight > 0.0 {
+            let pictures = modality::to_tensor(batch.pictures("image")?, &plain);
+            sum = sum + against(self.frozen.pictures(pictures), picture_weight);
         }
         Ok(sum)
     }

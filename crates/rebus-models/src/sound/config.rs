@@ -21,7 +21,7 @@ pub struct SoundTowerConfig {
 
 impl Default for SoundTowerConfig {
     fn default() -> Self {
-        Self { width: 160, layers: 4, heads: 4, mel: MelConfig::default() }
+        Self { width: 128, layers: 3, heads: 4, mel: MelConfig::default() }
     }
 }
 
@@ -46,6 +46,6 @@ impl SoundTowerConfig {
 
     /// Moments of a sound: a quarter of its frames.
     pub fn moments(&self) -> usize {
-        self.mel.frames().next_multiple_of(4) / 4
+        self.mel.frames().div_ceil(4)
     }
 }

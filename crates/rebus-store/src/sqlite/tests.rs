@@ -115,7 +115,7 @@ fn a_wrong_filter_says_where() {
     for (filter, place, said) in [
         ("group = ", 8, "expression"),
         ("group = 'x' AND width ~ 3", 17, "not understood"),
-        ("width = (SELECT 1)", 9, "no value"),
+        ("width = (SELECT 1)", 10, "no value"),
         ("width + 1 = 2", 1, "one side must be a field"),
         ("group = 'x' extra", 13, "extra"),
         ("lower(group) = 'x'", 1, "one side must be a field"),

@@ -147,7 +147,8 @@ fn heard(folder: &Path) {
 
 /// A WAV file of half a second.
 fn tone(path: &Path, hertz: f32) {
-    let samples = (0..4000).map(|at| ((at as f32 / 8000.0 * hertz * 6.283).sin() * 9000.0) as i16);
+    let samples =
+        (0..4000).map(|at| ((at as f32 / 8000.0 * hertz * std::f32::consts::TAU).sin() * 9000.0) as i16);
     let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
     let number = |number: u32| number.to_le_bytes();
     let mut file = [&b"RIFF"[..], &number(36 + data.len() as u32), b"WAVEfmt ", &number(16)].concat();
@@ -243,7 +244,7 @@ fn sounds_are_learned_indexed_found_measured_and_drawn() {
     let shown = done(place, &["show", "both.png"]);
     let again =
         shown.lines().find(|line| line.starts_with("rebus generate")).unwrap_or_else(|| panic!("{shown}"));
-    assert!(again.contains("--audio") && again.contains("--weights 1,0.5"), "{again}");
+    assert!(again.contains("--audio") && again.contains("--weights '1,0.5'"), "{again}");
     let (code, said) = failed(place, &["generate", "a", "--audio", "spoken/3.wav"]);
     assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
     let (code, said) = failed(place, &["generate", "a", "b", "--weights", "1"]);

@@ -33,9 +33,13 @@ pub(super) fn found(
         None => caption_column(collection).unwrap_or("text").to_string(),
     };
     super::has_column(collection, &column)?;
+    // What it learned to hear is what is heard, where nobody says.
+    let learned = super::trained_with(&*model).map(|data| data.captions).unwrap_or_default();
     let encoder = Extractor::new("the encoder", model)?;
     if heard::hears(&encoder, collection)? {
-        return heard::heard(args, &encoder, collection, config, column);
+        let there = |name: &String| collection.columns().iter().any(|column| column.name == *name);
+        let spoken = learned.into_keys().find(there).filter(|_| args.caption.is_none());
+        return heard::heard(args, &encoder, collection, config, spoken.unwrap_or(column));
     }
     if args.robustness {
         return robust(args, &encoder, collection, config, column);

@@ -19,10 +19,6 @@ pub(super) fn heard(
     config: DataConfig,
     column: String,
 ) -> Result<(), Failure> {
-    let has = |name: &&String| collection.columns().iter().any(|column| column.name == **name);
-    // What is heard is what it learned to hear, where nobody says.
-    let learned = config.captions.keys().find(has).cloned();
-    let column = if args.caption.is_some() { column } else { learned.unwrap_or(column) };
     if let Some(by) = &args.by {
         super::has_column(collection, by)?;
     }
