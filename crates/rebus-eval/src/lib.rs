@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of tasks or of the command line.
 
+mod calibration;
 mod captioned;
 mod distances;
 mod editing;
@@ -30,6 +31,7 @@ mod similarity;
 mod table;
 mod translation;
 
+pub use calibration::{Among, Calibrated, Calibration, calibration};
 pub use distances::{DistanceSettings, Distances, distances};
 pub use editing::{EditPair, Faithfulness, faithfulness};
 pub use error::EvalError;

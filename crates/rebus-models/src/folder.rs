@@ -218,6 +218,23 @@ impl ModelFolder {
             .map_err(|mismatch| ModelError::Mismatch { place: self.place.display().to_string(), mismatch })
     }
 
+    /// Notes something that was found out about the model in a folder, beside what it was trained on. Its hash stays.
+    ///
+    /// # Errors
+    /// No model there, or the folder cannot be written.
+    pub fn note(folder: &Path, key: &str, value: serde_json::Value) -> Result<(), ModelError> {
+        let file = folder.join(MANIFEST);
+        let wrong =
+            |error: serde_json::Error| ModelError::Manifest { file: file.clone(), reason: error.to_string() };
+        let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&file)?).map_err(wrong)?;
+        if !manifest["provenance"].is_object() {
+            manifest["provenance"] = serde_json::json!({});
+        }
+        manifest["provenance"][key] = value;
+        let json = serde_json::to_string_pretty(&manifest).map_err(wrong)?;
+        Ok(write_atomic(&file, format!("{json}\n").as_bytes())?)
+    }
+
     /// The tokenizer of a family that reads captions.
     ///
     /// # Errors

@@ -115,9 +115,11 @@ impl VectorIndex {
             let room = room.max(2 * self.index.capacity());
             self.index.reserve_capacity_and_threads(room, threads).map_err(StoreError::vectors)?;
         }
-        let width = self.index.dimensions();
+        let (width, is_new) = (self.index.dimensions(), self.is_empty());
         numbers.par_iter().zip(rows.par_chunks_exact(width)).try_for_each(|(number, row)| {
-            self.remove(*number)?;
+            if !is_new {
+                self.remove(*number)?;
+            }
             self.index.add(*number, row).map_err(StoreError::vectors)
         })
     }

@@ -3,16 +3,16 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, activation::silu},
+    tensor::Tensor,
 };
 use rebus_data::Sounds;
-use rebus_nn::{Init, LayerNorm, Linear, TransformerBlock};
+use rebus_nn::{Init, LayerNorm, Linear, TransformerBlock, kernels::silu};
 
 use super::SoundTowerConfig;
 
 /// The loudness in the middle and how far from it loudness goes, natural logarithms of power: about where a spoken word lies.
-const MIDDLE: f64 = -4.0;
-const SPREAD: f64 = 4.0;
+const MIDDLE: f32 = -4.0;
+const SPREAD: f32 = 4.0;
 
 /// Log-mel spectrograms to one vector each.
 #[derive(Module, Debug)]
@@ -28,7 +28,7 @@ pub struct SoundTower {
 /// Sounds as a network sees them.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// `[batch, frame, mel]`, a multiple of 4 frames.
+    /// `[batch, frame, mel]`, a multiple of 4 frames, about -1 to 1.
     pub frames: Tensor<3>,
     /// `[batch, frame / 4]`: 1 where something is heard before the sound's end, 0 behind it.
     pub counts: Tensor<2>,
@@ -40,12 +40,13 @@ impl Heard {
         let [batch, mels, frames] = sounds.shape;
         let all = frames.next_multiple_of(4);
         let silence = rebus_data::sound::QUIET.ln() as f32;
-        let mut data = vec![silence; batch * all * mels];
+        let seen = |loudness: f32| (loudness - MIDDLE) / SPREAD;
+        let mut data = vec![seen(silence); batch * all * mels];
         for sound in 0..batch {
             for mel in 0..mels {
                 for frame in 0..frames {
                     data[(sound * all + frame) * mels + mel] =
-                        sounds.data[(sound * mels + mel) * frames + frame];
+                        seen(sounds.data[(sound * mels + mel) * frames + frame]);
                 }
             }
         }
@@ -82,8 +83,7 @@ impl SoundTower {
 
     /// `[batch, width]`, of any length.
     pub fn forward(&self, heard: Heard) -> Tensor<2> {
-        let x = (heard.frames - MIDDLE) / SPREAD; // [b, f, mels]
-        let x = silu(self.first.forward(halved(x))); // [b, f/2, own]
+        let x = silu(self.first.forward(halved(heard.frames))); // [b, f/2, own]
         let x = silu(self.second.forward(halved(x))); // [b, f/4, own]
         let [batch, moments, own] = x.dims();
         let mut x = x + self.positions.val().reshape([1, moments, own]);

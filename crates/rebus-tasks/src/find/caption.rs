@@ -47,13 +47,14 @@ pub fn caption(
 ) -> Result<Vec<Captioned>, TaskError> {
     let embedder = Embedder::of(model.0)?;
     store.adopt(&embedder.key(model.1))?;
+    let count_of_all = store.about()?.embeddings.get(Part::Caption.name()).copied().unwrap_or(0);
     let each = embedder.pictures(pictures)?.into_iter().map(|picture| {
         let hits = store.nearest(Part::Caption, &picture, AMONG.max(count), filter)?;
         if hits.is_empty() {
             return Err(TaskError::NoCaptions);
         }
         let cosines: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
-        let confidences = softmax(&cosines, embedder.confidence_scale());
+        let confidences = softmax(&cosines, embedder.confidence_scale(count_of_all));
         let some = hits.iter().zip(confidences).take(count);
         let ids: Vec<i64> = some.clone().map(|(hit, _)| hit.item).collect();
         let mut guesses = vec![];

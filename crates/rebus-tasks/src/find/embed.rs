@@ -33,10 +33,14 @@ impl<'a> Embedder<'a> {
         ModelKey { name: name.to_string(), hash: self.model.info().hash.clone(), width: self.encode.width() }
     }
 
-    /// What cosines are multiplied with before a softmax says how likely each is.
-    pub(super) fn confidence_scale(&self) -> f32 {
-        let calibrated = &self.model.info().provenance["calibration"]["scale"];
-        let calibrated = calibrated.as_f64().map(|scale| scale as f32);
+    /// What cosines are multiplied with before a softmax says how likely each of so many is: what `rebus eval --calibrate` noted, or
+    /// what the model learned.
+    pub(super) fn confidence_scale(&self, count: usize) -> f32 {
+        let noted = &self.model.info().provenance["calibration"];
+        let noted = |key: &str| noted[key].as_f64().map(|number| number as f32);
+        let calibrated = noted("scale").zip(noted("scale_per_log"));
+        let calibrated =
+            calibrated.map(|(scale, more)| (scale + more * (count.max(1) as f32).ln()).clamp(1.0, 1000.0));
         calibrated.or_else(|| self.encode.confidence_scale()).unwrap_or(USUAL_SCALE)
     }
 

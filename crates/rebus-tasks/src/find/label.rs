@@ -41,7 +41,7 @@ pub fn label(
     let pictures = embedder.pictures(pictures)?;
     let each = pictures.iter().map(|picture| {
         let cosines: Vec<f32> = words.iter().map(|words| dot(picture, words)).collect();
-        let confidences = softmax(&cosines, embedder.confidence_scale());
+        let confidences = softmax(&cosines, embedder.confidence_scale(labels.len()));
         let mut labelled: Vec<Labelled> = labels
             .iter()
             .zip(cosines.iter().zip(confidences))

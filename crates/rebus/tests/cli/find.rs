@@ -211,6 +211,13 @@ fn sounds_are_learned_indexed_found_measured_and_drawn() {
     assert!(report["groups"]["all"]["sound_to_picture"]["at_10"].as_f64().unwrap() > 0.0);
     assert!(done(place, &measured[..6]).contains("picture of a sound"));
 
+    // How sure it may be is noted beside the model, whose hash stays.
+    let calibrated = done(place, &["eval", "run/model", "--data", "spoken", "--calibrate"]);
+    assert!(calibrated.contains("ln(labels)") && calibrated.contains("certainty off by"), "{calibrated}");
+    let manifest = json(&std::fs::read_to_string(place.join("run/model/model.json")).unwrap());
+    assert!(manifest["provenance"]["calibration"]["scale"].as_f64().unwrap() > 0.0);
+    assert!(run(&["index", "add", "loose"]).contains("unchanged 2"), "the same model to the store");
+
     // A flow in that space draws what it hears, mixed with words by weight; the picture's own command makes it again.
     let mut args = vec!["train", "emoji-flow", "--data", "spoken", "--run", "flow"];
     let captions = "data.captions={spoken=1.0}";

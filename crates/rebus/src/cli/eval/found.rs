@@ -3,11 +3,17 @@
 use std::sync::Arc;
 
 use rebus_data::{Collection, DataConfig, captions::caption_column};
-use rebus_eval::{Extractor, Recall, Retrieval, RetrievalHalf, Robustness, retrieval, robustness};
-use rebus_models::Model;
+use rebus_eval::{
+    Calibration, Extractor, Recall, Retrieval, RetrievalHalf, Robustness, calibration, retrieval, robustness,
+};
+use rebus_models::{Model, ModelFolder};
 
 use super::{Args, heard};
-use crate::cli::{failure::Failure, progress, say::out};
+use crate::cli::{
+    failure::Failure,
+    progress,
+    say::{out, tell},
+};
 
 pub(super) fn found(
     args: &Args,
@@ -36,6 +42,9 @@ pub(super) fn found(
     // What it learned to hear is what is heard, where nobody says.
     let learned = super::trained_with(&*model).map(|data| data.captions).unwrap_or_default();
     let encoder = Extractor::new("the encoder", model)?;
+    if args.calibrate {
+        return calibrate(args, &encoder, collection, config, column);
+    }
     if heard::hears(&encoder, collection)? {
         let there = |name: &String| collection.columns().iter().any(|column| column.name == *name);
         let spoken = learned.into_keys().find(there).filter(|_| args.caption.is_none());
@@ -71,6 +80,45 @@ pub(super) fn found(
                 among
             );
         }
+    }
+    Ok(())
+}
+
+/// The scale by which the encoder is as sure as it is right.
+fn calibrate(
+    args: &Args,
+    encoder: &Extractor,
+    collection: &dyn Collection,
+    config: DataConfig,
+    column: String,
+) -> Result<(), Failure> {
+    let mut settings = Calibration::new(config, column);
+    settings.seed = args.seed;
+    let found = calibration(encoder, collection, &settings, &mut progress::Drawing::of("looking"))?;
+    if let Some(folder) = &args.subject {
+        ModelFolder::note(folder, "calibration", serde_json::to_value(&found)?)?;
+        tell!("noted in {}", folder.join("model.json").display());
+    }
+    if args.json {
+        out!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(());
+    }
+    out!(
+        "{} held-out pictures, captions in `{}`; cosines times {:.1} + {:.2} ln(labels), {:.1} before",
+        found.pictures,
+        found.column,
+        found.scale,
+        found.scale_per_log,
+        found.scale_before
+    );
+    for among in &found.among {
+        out!(
+            "among {:4} labels   right {:5.1} %   certainty off by {:4.1} % ({:.1} % before)",
+            among.labels,
+            100.0 * among.accuracy,
+            100.0 * among.error,
+            100.0 * among.error_before
+        );
     }
     Ok(())
 }

@@ -76,6 +76,9 @@ pub(crate) struct Args {
     /// The share of captions that was held out in training; by default as the model's own recipe says, else 0.05.
     #[arg(long, value_parser = share)]
     validation_fraction: Option<f64>,
+    /// How sure an encoder may say it is of labels and captions: found on held-out pictures, and noted in the model's folder.
+    #[arg(long)]
+    calibrate: bool,
     /// A column by whose values sounds are measured apart, such as the voice, for an encoder that hears.
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
