@@ -120,10 +120,7 @@ fn print(report: &IndexReport, json: bool) -> Result<(), Failure> {
 }
 
 fn show(finding: &Finding, json: bool) -> Result<(), Failure> {
-    let about = match finding.open() {
-        Ok(store) => store.about()?,
-        Err(failure) => return Err(failure),
-    };
+    let about = finding.open()?.about()?;
     if json {
         out!("{}", serde_json::to_string_pretty(&about)?);
         return Ok(());
