@@ -174,6 +174,21 @@ fn what_is_written_again_takes_the_place() {
     assert_eq!(known.len(), 1);
 }
 
+/// The picture's embedding is not given again where the store has it.
+#[test]
+fn another_caption_leaves_the_embedding_of_the_same_picture() {
+    let (_folder, store) = store();
+    put(&store, &some());
+    let mut entry = picture("/p/cat.png", 80.0, "a kitten", &[]);
+    if let Ok(content) = &mut entry.content {
+        content.embedded[0].vector = None;
+    }
+    put(&store, &[entry]);
+    let hits = store.nearest(Part::Picture, &[0.0, 1.0], 1, None).unwrap();
+    assert_eq!(paths(&store, &hits), ["/p/cat.png"]);
+    assert!(store.known(&["/p/cat.png".into()]).unwrap()["/p/cat.png"].hash.is_some());
+}
+
 #[test]
 fn sources_are_kept_and_paths_below_them_found() {
     let (_folder, store) = store();

@@ -90,9 +90,12 @@ impl Worker for SqliteWorker<'_> {
 
     fn write(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         self.store.write(|connection| {
+            let mut left = vec![];
             for entry in entries {
-                put(connection, entry)?;
+                left.extend(put(connection, entry)?);
             }
+            // Last: what an entry lets go of, it or another may have again.
+            drop_orphans(connection, &left)?;
             let paths: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
             release(connection, &paths)
         })
@@ -118,9 +121,9 @@ fn release(connection: &Connection, paths: &[String]) -> Said<()> {
     connection.execute(query, [json(paths)]).map(|_| ())
 }
 
-/// Puts an entry in the place of what was at its path.
-fn put(connection: &Connection, entry: &Entry) -> Said<()> {
-    remove(connection, &entry.path)?;
+/// Puts an entry in the place of what was at its path, and says which embeddings that had.
+fn put(connection: &Connection, entry: &Entry) -> Said<Vec<i64>> {
+    let left = detach(connection, &entry.path)?;
     let (hash, reason, fields) = match &entry.content {
         Ok(content) => (Some(&content.hash), None, serde_json::json!(content.fields).to_string()),
         Err(reason) => (None, Some(reason), "{}".to_string()),
@@ -132,10 +135,10 @@ fn put(connection: &Connection, entry: &Entry) -> Said<()> {
         )?
         .execute(values)?;
     let item = connection.last_insert_rowid();
-    match &entry.content {
-        Ok(content) => put_content(connection, item, content),
-        Err(_) => Ok(()),
+    if let Ok(content) = &entry.content {
+        put_content(connection, item, content)?;
     }
+    Ok(left)
 }
 
 fn put_content(connection: &Connection, item: i64, content: &Content) -> Said<()> {
@@ -205,16 +208,12 @@ fn note_change(connection: &Connection, part: i64, vector: i64, removed: bool) -
 
 /// Forgets what is at a path, and the embeddings that nothing else has.
 pub(super) fn remove(connection: &Connection, path: &str) -> Said<()> {
-    let found: Option<(i64, String)> = connection
-        .prepare_cached("SELECT id, container FROM item WHERE path = ?1")?
-        .query_row([path], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((item, container)) = found else { return Ok(()) };
-    let vectors: Vec<i64> = connection
-        .prepare_cached("SELECT vector FROM item_vector WHERE item = ?1")?
-        .query_map([item], |row| row.get(0))?
-        .collect::<Said<_>>()?;
-    connection.prepare_cached("DELETE FROM item_vector WHERE item = ?1")?.execute([item])?;
+    let left = detach(connection, path)?;
+    drop_orphans(connection, &left)
+}
+
+/// Forgets those of some embeddings that no item has.
+fn drop_orphans(connection: &Connection, vectors: &[i64]) -> Said<()> {
     for vector in vectors {
         let part: Option<i64> = connection
             .prepare_cached(
@@ -224,12 +223,28 @@ pub(super) fn remove(connection: &Connection, path: &str) -> Said<()> {
             .query_row([vector], |row| row.get(0))
             .optional()?;
         if let Some(part) = part {
-            note_change(connection, part, vector, true)?;
+            note_change(connection, part, *vector, true)?;
         }
     }
+    Ok(())
+}
+
+/// Forgets what is at a path, and says which embeddings it had.
+fn detach(connection: &Connection, path: &str) -> Said<Vec<i64>> {
+    let found: Option<(i64, String)> = connection
+        .prepare_cached("SELECT id, container FROM item WHERE path = ?1")?
+        .query_row([path], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((item, container)) = found else { return Ok(vec![]) };
+    let vectors: Vec<i64> = connection
+        .prepare_cached("SELECT vector FROM item_vector WHERE item = ?1")?
+        .query_map([item], |row| row.get(0))?
+        .collect::<Said<_>>()?;
+    connection.prepare_cached("DELETE FROM item_vector WHERE item = ?1")?.execute([item])?;
     connection.prepare_cached("DELETE FROM field WHERE item = ?1")?.execute([item])?;
     connection.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([item])?;
     connection.prepare_cached("DELETE FROM item WHERE id = ?1")?.execute([item])?;
     // The collection is no longer read as a whole.
-    connection.prepare_cached("DELETE FROM container WHERE path = ?1")?.execute([container]).map(|_| ())
+    connection.prepare_cached("DELETE FROM container WHERE path = ?1")?.execute([container])?;
+    Ok(vectors)
 }
