@@ -220,6 +220,11 @@ fn many(count: usize) -> Vec<Entry> {
 
 #[test]
 fn an_index_finds_what_looking_at_each_finds_and_follows_changes() {
+    // One thread: what several would make of a circle's graph is another each time.
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(follow_changes);
+}
+
+fn follow_changes() {
     let (folder, store) = store();
     put(&store, &many(300));
     let config = VectorIndexConfig { expansion_search: 300, ..Default::default() };
