@@ -2,6 +2,9 @@
 
 use rayon::prelude::*;
 
+/// Up to so many vectors are searched one by one, and beyond by an index.
+pub(crate) const EXACT_UP_TO: usize = 8_192;
+
 /// Numbers that are summed side by side, so that the processor's vectors are used; the order of a sum depends on the width
 /// alone.
 const LANES: usize = 16;

@@ -147,16 +147,16 @@ impl Filter {
         }
     }
 
-    /// A condition on `item.id`, whose values are taken over into `values` and stand there as `?1`, `?2` and so on.
-    pub(crate) fn sql(&self, values: &mut Vec<Scalar>) -> String {
+    /// A condition on `item.id`, whose values are taken over into `values`; each stands there by a mark and its number from 1.
+    pub(crate) fn sql(&self, mark: char, values: &mut Vec<Scalar>) -> String {
         let mut put = |value: Scalar| {
             values.push(value);
-            format!("?{}", values.len())
+            format!("{mark}{}", values.len())
         };
         match self {
-            Self::All(all) => joined(all, " AND ", values),
-            Self::Any(any) => joined(any, " OR ", values),
-            Self::Not(one) => format!("NOT {}", one.sql(values)),
+            Self::All(all) => joined(all, " AND ", mark, values),
+            Self::Any(any) => joined(any, " OR ", mark, values),
+            Self::Not(one) => format!("NOT {}", one.sql(mark, values)),
             Self::Compare { field, by, value } => {
                 let name = put(Scalar::Text(field.name.clone()));
                 let column = match value {
@@ -169,15 +169,15 @@ impl Filter {
             Self::Like { field, pattern } => {
                 let name = put(Scalar::Text(field.name.clone()));
                 let pattern = put(Scalar::Text(pattern.to_lowercase()));
-                exists(&name, &format!("AND lower(field.text) LIKE {pattern} ESCAPE '\\'"))
+                exists(&name, &format!("AND field.lowered LIKE {pattern} ESCAPE '\\'"))
             }
             Self::Has(field) => exists(&put(Scalar::Text(field.name.clone())), ""),
         }
     }
 }
 
-fn joined(all: &[Filter], by: &str, values: &mut Vec<Scalar>) -> String {
-    let parts: Vec<String> = all.iter().map(|one| one.sql(values)).collect();
+fn joined(all: &[Filter], by: &str, mark: char, values: &mut Vec<Scalar>) -> String {
+    let parts: Vec<String> = all.iter().map(|one| one.sql(mark, values)).collect();
     format!("({})", parts.join(by))
 }
 
@@ -241,6 +241,12 @@ impl Reading<'_> {
             | Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => {
                 let field = self.named(expr)?;
                 match self.value(pattern)? {
+                    Scalar::Text(text) if ends_escaping(&text) => {
+                        let rule =
+                            "a pattern may not end with a `\\` that takes nothing; write `\\\\` for one"
+                                .to_string();
+                        Err(self.wrong(pattern, rule))
+                    }
                     Scalar::Text(pattern) => Ok(maybe_not(*negated, Filter::Like { field, pattern })),
                     Scalar::Number(_) => {
                         Err(self.wrong(pattern, "a pattern is a text in quotes".to_string()))
@@ -304,10 +310,45 @@ impl Reading<'_> {
     }
 }
 
+/// Whether the last of a pattern's backslashes stands for itself by nothing.
+fn ends_escaping(pattern: &str) -> bool {
+    pattern.chars().rev().take_while(|letter| *letter == '\\').count() % 2 == 1
+}
+
 fn not(filter: Filter) -> Filter {
     Filter::Not(Box::new(filter))
 }
 
 fn maybe_not(negated: bool, filter: Filter) -> Filter {
     if negated { not(filter) } else { filter }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_filter_says_where() {
+        for (filter, place, said) in [
+            ("group = ", 8, "expression"),
+            ("group = 'x' AND width ~ 3", 17, "not understood"),
+            ("width = (SELECT 1)", 10, "no value"),
+            ("width + 1 = 2", 1, "one side must be a field"),
+            ("group = 'x' extra", 13, "extra"),
+            ("lower(group) = 'x'", 1, "one side must be a field"),
+            ("group = 'x", 9, "Unterminated"),
+            ("group LIKE 'x\\\\\\'", 12, "may not end with a `\\`"),
+        ] {
+            match Filter::parse(filter).unwrap_err() {
+                StoreError::Filter { place: Some(found), reason, .. } => {
+                    assert!(reason.contains(said), "{filter}: {reason}");
+                    assert_eq!(found, place, "{filter}: {reason}");
+                }
+                other => panic!("{filter}: {other}"),
+            }
+        }
+        let filter = "widht >= 64";
+        let error = Filter::parse(filter).unwrap().check(filter, &["width".into()]).unwrap_err().to_string();
+        assert!(error.contains("at character 1") && error.contains("`widht`; there are: width"), "{error}");
+    }
 }

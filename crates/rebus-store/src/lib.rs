@@ -16,6 +16,8 @@
 //!
 //! Knows nothing of Burn, of models, or of what an embedding means.
 
+#[cfg(test)]
+mod contract;
 mod error;
 mod exact;
 mod filter;

@@ -1,7 +1,11 @@
 //! What a store holds: items with their fields, and the embeddings of their parts.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
 
 /// Which part of an item an embedding is of. Each is searched by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +50,35 @@ pub enum Value {
     Text(String),
     /// Several texts; a filter finds the item by each.
     List(Vec<String>),
+}
+
+impl Value {
+    /// What a filter compares it by, once for each of several texts.
+    pub(crate) fn asked(&self) -> Vec<Asked<'_>> {
+        match self {
+            Self::Boolean(yes) => {
+                let text = if *yes { "true" } else { "false" };
+                vec![Asked { text: Some(text), number: Some(f64::from(u8::from(*yes))) }]
+            }
+            Self::Number(number) => vec![Asked { text: None, number: Some(*number) }],
+            Self::Text(text) => vec![Asked { text: Some(text), number: None }],
+            Self::List(texts) => texts.iter().map(|text| Asked { text: Some(text), number: None }).collect(),
+        }
+    }
+}
+
+/// A value as a filter compares it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Asked<'a> {
+    pub(crate) text: Option<&'a str>,
+    pub(crate) number: Option<f64>,
+}
+
+impl Asked<'_> {
+    /// The text for patterns, for which case does not count; a database's own idea of case depends on where it runs.
+    pub(crate) fn lowered(&self) -> Option<String> {
+        self.text.map(str::to_lowercase)
+    }
 }
 
 /// The fields of an item by name.
@@ -130,6 +163,20 @@ pub struct ModelKey {
     pub hash: String,
     /// Numbers of an embedding.
     pub width: usize,
+}
+
+impl ModelKey {
+    /// Refuses another model than the one that made a store.
+    pub(crate) fn check(&self, other: &Self, place: &Path) -> Result<(), StoreError> {
+        if self.hash == other.hash {
+            return Ok(());
+        }
+        let named = |model: &Self| {
+            let short: String = model.hash.chars().take(12).collect();
+            format!("{} ({short})", model.name)
+        };
+        Err(StoreError::OtherModel { place: place.to_path_buf(), made_by: named(self), model: named(other) })
+    }
 }
 
 /// What a store is, in numbers.

@@ -157,3 +157,8 @@ pub trait Worker: Send {
     /// The database cannot be written.
     fn release(&mut self, paths: &[String]) -> Result<(), StoreError>;
 }
+
+/// What the paths of all that lies in a folder begin with.
+pub(crate) fn below(root: &str) -> String {
+    format!("{}{}", root.trim_end_matches('/'), std::path::MAIN_SEPARATOR)
+}

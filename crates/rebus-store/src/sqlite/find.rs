@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, params_from_iter};
 
 use super::{Said, SqliteStore, number_of};
-use crate::{Filter, Hit, Part, Scalar, StoreError, VectorIndex, exact, words};
+use crate::{Filter, Hit, Part, Scalar, StoreError, VectorIndex, exact, words::phrases};
 
 /// Vectors that are added to an index at a time.
 const AT_ONCE: usize = 8_192;
@@ -43,27 +43,47 @@ impl SqliteStore {
             Some(filter) => Some(self.read(|connection| wanted(connection, part, filter))?),
             None => None,
         };
-        let mut found: Vec<(i64, f32)> = match (&*vectors, wanted) {
-            (Vectors::Few { numbers, rows }, None) => exact::nearest(query, rows, count)
-                .into_iter()
-                .map(|(place, score)| (numbers[place], score))
-                .collect(),
-            (Vectors::Many(index), wanted) if wanted.as_ref().is_none_or(|w| w.len() > self.exact_up_to) => {
-                let is_wanted = wanted.as_ref().map(|wanted| |number: u64| wanted.contains(&(number as i64)));
+        let mut asked = count;
+        loop {
+            let (mut found, is_all) = self.near(&vectors, query, asked, wanted.as_ref())?;
+            found.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let hits = self.items_of(&found, count, filter)?;
+            if hits.len() == count || is_all {
+                return Ok(hits);
+            }
+            // Several of the nearest are of the same item.
+            asked *= 2;
+        }
+    }
+
+    /// The nearest vectors, at least as many as asked for, with their products, and whether there are no more.
+    fn near(
+        &self,
+        vectors: &Vectors,
+        query: &[f32],
+        asked: usize,
+        wanted: Option<&HashSet<i64>>,
+    ) -> Result<(Vec<(i64, f32)>, bool), StoreError> {
+        match (vectors, wanted) {
+            (Vectors::Few { numbers, rows }, None) => {
+                let near = exact::nearest(query, rows, asked);
+                let found = near.into_iter().map(|(place, score)| (numbers[place], score)).collect();
+                Ok((found, asked >= numbers.len()))
+            }
+            (Vectors::Many(index), wanted) if wanted.is_none_or(|wanted| wanted.len() > self.exact_up_to) => {
+                let is_wanted = wanted.map(|wanted| |number: u64| wanted.contains(&(number as i64)));
                 let is_wanted =
                     is_wanted.as_ref().map(|is_wanted| is_wanted as &(dyn Fn(u64) -> bool + Sync));
-                let near = index.search(query, count + MORE, is_wanted)?;
+                let near = index.search(query, asked + MORE, is_wanted)?;
                 let near: Vec<i64> = near.into_iter().map(|number| number as i64).collect();
-                self.scored(query, &near)?
+                Ok((self.scored(query, &near)?, near.len() < asked + MORE))
             }
             (_, wanted) => {
-                let mut wanted: Vec<i64> = wanted.unwrap_or_default().into_iter().collect();
+                let mut wanted: Vec<i64> = wanted.into_iter().flatten().copied().collect();
                 wanted.sort_unstable();
-                self.scored(query, &wanted)?
+                Ok((self.scored(query, &wanted)?, true))
             }
-        };
-        found.sort_by(|a, b| b.1.total_cmp(&a.1));
-        self.items_of(&found, count, filter)
+        }
     }
 
     /// Some vectors with their exact products with a query.
@@ -89,7 +109,7 @@ impl SqliteStore {
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, StoreError> {
         let mut values = vec![];
-        let filter = filter.map_or("1".to_string(), |filter| filter.sql(&mut values));
+        let filter = filter.map_or("1".to_string(), |filter| filter.sql('?', &mut values));
         let query = format!(
             "SELECT item.id, item.path FROM item_vector JOIN item ON item.id = item_vector.item
              WHERE item_vector.vector = ?{} AND {filter}",
@@ -127,9 +147,13 @@ impl SqliteStore {
         count: usize,
         filter: Option<&Filter>,
     ) -> Result<Vec<Hit>, StoreError> {
-        let Some(query) = words::any_of(words) else { return Ok(vec![]) };
-        let mut values = vec![Scalar::Text(query)];
-        let filter = filter.map_or("1".to_string(), |filter| filter.sql(&mut values));
+        let phrases = phrases(words).into_iter().map(|phrase| format!("\"{}\"", phrase.join(" ")));
+        let phrases: Vec<String> = phrases.collect();
+        if phrases.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut values = vec![Scalar::Text(phrases.join(" OR "))];
+        let filter = filter.map_or("1".to_string(), |filter| filter.sql('?', &mut values));
         values.push(Scalar::Number(count as f64));
         let query = format!(
             "SELECT item.id, -bm25(words) AS score FROM words JOIN item ON item.id = words.rowid
@@ -161,7 +185,7 @@ impl SqliteStore {
         filter: Option<&Filter>,
     ) -> Result<Vec<(i64, Vec<f32>)>, StoreError> {
         let mut values = vec![Scalar::Number(number_of(part) as f64)];
-        let filter = filter.map_or("1".to_string(), |filter| filter.sql(&mut values));
+        let filter = filter.map_or("1".to_string(), |filter| filter.sql('?', &mut values));
         let query = format!(
             "SELECT item.id, vector.data FROM item JOIN item_vector ON item_vector.item = item.id
              JOIN vector ON vector.id = item_vector.vector
@@ -277,7 +301,7 @@ fn wanted(connection: &Connection, part: Part, filter: &Filter) -> Said<HashSet<
     let query = format!(
         "SELECT vector.id FROM item JOIN item_vector ON item_vector.item = item.id
          JOIN vector ON vector.id = item_vector.vector WHERE vector.part = ?1 AND {}",
-        filter.sql(&mut values)
+        filter.sql('?', &mut values)
     );
     let mut statement = connection.prepare_cached(&query)?;
     statement.query_map(params_from_iter(values), |row| row.get(0))?.collect()

@@ -10,13 +10,11 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension as _, functions::FunctionFlags, types::ToSqlOutput,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, types::ToSqlOutput};
 
 use crate::{
     About, Fields, Filter, Hit, Item, Known, ModelKey, Part, PathOf, Scalar, Store, StoreError,
-    VectorIndexConfig, Worker,
+    VectorIndexConfig, Worker, exact::EXACT_UP_TO, store::below,
 };
 
 /// The version of the schema that this release writes.
@@ -27,9 +25,6 @@ const MARK: i64 = 0x5262_7573;
 const DATABASE: &str = "store.sqlite";
 /// How long another process may hold the database.
 const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(10) };
-
-/// Up to so many vectors are searched one by one, and beyond by an index.
-pub(crate) const EXACT_UP_TO: usize = 8_192;
 
 /// A store in a folder.
 pub struct SqliteStore {
@@ -143,13 +138,6 @@ fn prepare(connection: &mut Connection, place: &Path) -> Result<(), StoreError> 
     check(connection)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(said)?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536").map_err(said)?;
-    // The database's own knows the letters of English alone.
-    let lower = |context: &mut rusqlite::functions::Context<'_>| {
-        let text: Option<String> = context.get(0)?;
-        Ok(text.map(|text| text.to_lowercase()))
-    };
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("lower", 1, flags, lower).map_err(said)?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(said)?;
     // Another process may have made it meanwhile.
@@ -223,12 +211,7 @@ impl Store for SqliteStore {
 
     fn adopt(&self, model: &ModelKey) -> Result<(), StoreError> {
         match self.model()? {
-            Some(made_by) if made_by.hash == model.hash => Ok(()),
-            Some(made_by) => Err(StoreError::OtherModel {
-                place: self.folder.clone(),
-                made_by: named(&made_by),
-                model: named(model),
-            }),
+            Some(made_by) => made_by.check(model, &self.folder),
             None => {
                 let value = serde_json::json!(model).to_string();
                 self.write(|connection| {
@@ -314,9 +297,8 @@ impl Store for SqliteStore {
                  WHERE {place} = ?1 OR substr({place}, 1, length(?2)) = ?2 ORDER BY path"
             );
             let mut statement = connection.prepare_cached(&query)?;
-            let below = format!("{}{}", root.trim_end_matches('/'), std::path::MAIN_SEPARATOR);
             let row = |row: &rusqlite::Row<'_>| Ok(PathOf { path: row.get(0)?, container: row.get(1)? });
-            statement.query_map([root, &below], row)?.collect()
+            statement.query_map([root, &below(root)], row)?.collect()
         })
     }
 
@@ -369,12 +351,6 @@ impl Store for SqliteStore {
     fn refresh(&self) -> Result<(), StoreError> {
         Part::ALL.into_iter().try_for_each(|part| self.ready(part).map(|_| ()))
     }
-}
-
-/// A model as errors name it.
-fn named(model: &ModelKey) -> String {
-    let short: String = model.hash.chars().take(12).collect();
-    format!("{} ({short})", model.name)
 }
 
 #[cfg(test)]

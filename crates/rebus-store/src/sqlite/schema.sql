@@ -20,8 +20,8 @@ CREATE TABLE item (
 ) STRICT;
 CREATE INDEX item_container ON item (container);
 
--- The fields once more, as filters ask for them; a list has a row for each of its texts.
-CREATE TABLE field (item INTEGER NOT NULL, name TEXT NOT NULL, text TEXT, number REAL) STRICT;
+-- The fields once more, as filters ask for them; a list has a row for each of its texts. `lowered` is for patterns.
+CREATE TABLE field (item INTEGER NOT NULL, name TEXT NOT NULL, text TEXT, lowered TEXT, number REAL) STRICT;
 CREATE INDEX field_item ON field (item, name);
 CREATE TABLE column_name (name TEXT PRIMARY KEY) STRICT;
 
@@ -47,4 +47,5 @@ CREATE TABLE change (
 -- Who is reading which path just now.
 CREATE TABLE claim (path TEXT PRIMARY KEY, worker TEXT NOT NULL) STRICT;
 
-CREATE VIRTUAL TABLE words USING fts5 (said, content = '', contentless_delete = 1, tokenize = 'unicode61');
+-- Words with a space between each two: what is a word is not the database's to say.
+CREATE VIRTUAL TABLE words USING fts5 (said, content = '', contentless_delete = 1, tokenize = 'ascii');

@@ -8,7 +8,7 @@ use std::{collections::HashSet, fs::File, path::PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Said, SqliteStore, json, number_of};
-use crate::{Content, Entry, Fields, StoreError, Value, Worker, words::spaced};
+use crate::{Content, Entry, Fields, StoreError, Worker, words::words};
 
 /// Where workers' files lie.
 const WORKERS: &str = "workers";
@@ -145,7 +145,7 @@ fn put_content(connection: &Connection, item: i64, content: &Content) -> Said<()
     put_fields(connection, item, &content.fields)?;
     connection
         .prepare_cached("INSERT INTO words (rowid, said) VALUES (?1, ?2)")?
-        .execute(params![item, spaced(&content.words)])?;
+        .execute(params![item, words(&content.words).join(" ")])?;
     for embedded in &content.embedded {
         let part = number_of(embedded.part);
         let there: Option<i64> = connection
@@ -178,23 +178,12 @@ fn put_content(connection: &Connection, item: i64, content: &Content) -> Said<()
 
 fn put_fields(connection: &Connection, item: i64, fields: &Fields) -> Said<()> {
     let mut name_of = connection.prepare_cached("INSERT OR IGNORE INTO column_name VALUES (?1)")?;
-    let mut row =
-        connection.prepare_cached("INSERT INTO field (item, name, text, number) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut row = connection.prepare_cached("INSERT INTO field VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (name, value) in fields {
         name_of.execute([name])?;
-        match value {
-            Value::Boolean(yes) => {
-                row.execute(params![item, name, yes.to_string(), f64::from(u8::from(*yes))])?
-            }
-            Value::Number(number) => row.execute(params![item, name, None::<String>, number])?,
-            Value::Text(text) => row.execute(params![item, name, text, None::<f64>])?,
-            Value::List(texts) => {
-                for text in texts {
-                    row.execute(params![item, name, text, None::<f64>])?;
-                }
-                texts.len()
-            }
-        };
+        for asked in value.asked() {
+            row.execute(params![item, name, asked.text, asked.lowered(), asked.number])?;
+        }
     }
     Ok(())
 }
