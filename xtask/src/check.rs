@@ -21,16 +21,29 @@ const STAGES: &[Stage] = &[
     Stage::Tidy,
     Stage::Cargo {
         name: "clippy",
-        arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "postgres",
+            "--",
+            "-D",
+            "warnings",
+        ],
         environment: &[],
     },
     // Before the tests: it needs no more of the dependencies than clippy made already.
     Stage::Cargo {
         name: "docs",
-        arguments: &["doc", "--no-deps", "--workspace"],
+        arguments: &["doc", "--no-deps", "--workspace", "--features", "postgres"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    Stage::Cargo { name: "tests", arguments: &["test", "--workspace"], environment: &[] },
+    Stage::Cargo {
+        name: "tests",
+        arguments: &["test", "--workspace", "--features", "postgres"],
+        environment: &[],
+    },
 ];
 
 /// Runs the stages in order and stops at the first that fails.

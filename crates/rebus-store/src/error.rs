@@ -74,6 +74,20 @@ pub enum StoreError {
         model: String,
     },
 
+    /// The address of a database cannot be read; the user must write it in another way.
+    #[error("the address of the store: {reason}; an address is postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// This program cannot speak with servers; the user must build it so, or name a folder.
+    #[error(
+        "this program is built without PostgreSQL: build it by `cargo build --release --features postgres`, or name a \
+         folder by --store"
+    )]
+    NoServers,
+
     /// A filter that cannot be read; the user must write it in another way.
     #[error("the filter `{filter}`{}: {reason}", place.map_or(String::new(), |place| format!(", at character {place}")))]
     Filter {

@@ -1,8 +1,11 @@
 //! What a store can do, whichever database keeps it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
-use crate::{About, Entry, Filter, Hit, Item, Known, ModelKey, Part, StoreError};
+use crate::{About, Entry, Filter, Hit, Item, Known, ModelKey, Part, SqliteStore, StoreError};
 
 /// Keeps items and the embeddings of their parts, and finds them. It is shared between threads, and several processes may
 /// have the same one open.
@@ -156,6 +159,45 @@ pub trait Worker: Send {
     /// # Errors
     /// The database cannot be written.
     fn release(&mut self, paths: &[String]) -> Result<(), StoreError>;
+}
+
+/// The store at a place, which is made if it is not there: a folder, or a database by its address `postgres://…`.
+///
+/// # Errors
+/// The place cannot be written or reached, holds something else, or a newer release's; this program is built without servers.
+pub fn create(place: &Path) -> Result<Box<dyn Store>, StoreError> {
+    match address(place) {
+        Some(address) => on_server(address, true),
+        None => Ok(Box::new(SqliteStore::create(place)?)),
+    }
+}
+
+/// The store at a place.
+///
+/// # Errors
+/// There is none, or as [`create`].
+pub fn open(place: &Path) -> Result<Box<dyn Store>, StoreError> {
+    match address(place) {
+        Some(address) => on_server(address, false),
+        None => Ok(Box::new(SqliteStore::open(place)?)),
+    }
+}
+
+/// The address of a database, if a place is one.
+fn address(place: &Path) -> Option<&str> {
+    place.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"))
+}
+
+#[cfg(feature = "postgres")]
+fn on_server(address: &str, make: bool) -> Result<Box<dyn Store>, StoreError> {
+    use crate::PostgresStore;
+    let store = if make { PostgresStore::create(address)? } else { PostgresStore::open(address)? };
+    Ok(Box::new(store))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_server(_address: &str, _make: bool) -> Result<Box<dyn Store>, StoreError> {
+    Err(StoreError::NoServers)
 }
 
 /// What the paths of all that lies in a folder begin with.

@@ -6,15 +6,16 @@ use std::{
 };
 
 use rebus_models::{Model, foreign::Resizing};
-use rebus_store::{Filter, SqliteStore, Store};
+use rebus_store::{Filter, Store};
 
 use super::failure::Failure;
 
 /// Options of commands that find.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Finding {
-    /// The store: a folder; one of your user's data by default, or the one that REBUS_STORE names.
-    #[arg(long, value_name = "PATH")]
+    /// The store: a folder, or a database as postgres://USER:PASSWORD@HOST/DATABASE; a folder of your user's data by default, or what
+    /// REBUS_STORE names.
+    #[arg(long, value_name = "PATH|URL")]
     store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encoder: Encoder,
@@ -48,12 +49,12 @@ impl Encoder {
 impl Finding {
     /// The store, which is made if it is not there.
     pub(crate) fn create(&self) -> Result<Box<dyn Store>, Failure> {
-        Ok(Box::new(SqliteStore::create(&self.place()?)?))
+        Ok(rebus_store::create(&self.place()?)?)
     }
 
     /// The store, which must be there.
     pub(crate) fn open(&self) -> Result<Box<dyn Store>, Failure> {
-        Ok(Box::new(SqliteStore::open(&self.place()?)?))
+        Ok(rebus_store::open(&self.place()?)?)
     }
 
     fn place(&self) -> Result<PathBuf, Failure> {

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use rebus::store::{Part, SqliteStore, Store};
+use rebus::store::Part;
 
 use crate::{done, emoji, failed};
 
 /// A folder of some emoji as files of their own, captions beside them.
-fn loose(folder: &Path, count: usize) {
+pub(crate) fn loose(folder: &Path, count: usize) {
     std::fs::create_dir_all(folder.join("pictures/deep")).unwrap();
     let collection = rebus::data::open(&emoji(), &Default::default()).unwrap();
     for number in 0..count {
@@ -26,8 +26,8 @@ fn loose(folder: &Path, count: usize) {
 }
 
 /// All that a store tells, without the numbers that it gives to things.
-fn content(store: &Path) -> String {
-    let store = SqliteStore::open(store).unwrap();
+pub(crate) fn content(store: &Path) -> String {
+    let store = rebus::store::open(store).unwrap();
     let mut said = vec![];
     for part in [Part::Picture, Part::Caption] {
         for (id, vector) in store.vectors(part, None).unwrap() {
@@ -39,7 +39,7 @@ fn content(store: &Path) -> String {
     format!("{:?} {:?} {:?} {}", about.model, about.embeddings, about.sources, said.join("\n"))
 }
 
-fn json(text: &str) -> serde_json::Value {
+pub(crate) fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
@@ -350,7 +350,7 @@ fn several_who_index_share_the_work() {
         .map(|output| json(std::str::from_utf8(&output.stdout).unwrap())["added"].as_u64().unwrap())
         .collect();
     assert_eq!(added.iter().sum::<u64>(), 200, "{added:?}");
-    assert_eq!(SqliteStore::open(&place.join("store")).unwrap().about().unwrap().items, 200);
+    assert_eq!(rebus::store::open(&place.join("store")).unwrap().about().unwrap().items, 200);
 }
 
 #[test]

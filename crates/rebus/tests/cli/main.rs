@@ -11,6 +11,8 @@ mod eval;
 mod find;
 mod help;
 mod latents;
+#[cfg(feature = "postgres")]
+mod server;
 mod show;
 mod training;
 mod translate;
