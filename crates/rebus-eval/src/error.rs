@@ -2,6 +2,7 @@
 
 use rebus_data::DataError;
 use rebus_models::ModelError;
+use rebus_store::StoreError;
 
 /// An error of this crate; each says what was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,17 @@ pub enum EvalError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
+
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    /// A store without what is searched; the user must index something.
+    #[error("no {part} is indexed there: `rebus index add PATH` indexes what has some")]
+    NothingIndexed {
+        /// What is searched.
+        part: &'static str,
+    },
 
     /// A file of features.
     #[error(

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let pictures = found(&args.pictures)?;
-    let store = args.finding.open()?;
+    let store = args.finding.place.open()?;
     let filter = filter(&*store, args.filter.as_deref())?;
     let (model, name) = args.finding.encoder.open()?;
     let mut said = vec![];

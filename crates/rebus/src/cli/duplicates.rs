@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.shown.check()?;
-    let store = args.finding.open()?;
+    let store = args.finding.place.open()?;
     let filter = filter(&*store, args.filter.as_deref())?;
     let task = DuplicatesTask { threshold: args.threshold, filter, ..Default::default() };
     let groups = duplicates(&*store, &task)?;

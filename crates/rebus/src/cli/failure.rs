@@ -175,6 +175,7 @@ impl From<EvalError> for Failure {
     fn from(error: EvalError) -> Self {
         match error {
             EvalError::Model(error) => error.into(),
+            EvalError::Store(error) => error.into(),
             EvalError::Data(error) => error.into(),
             EvalError::Io(error) => error.into(),
             error => Self::of(error, None),

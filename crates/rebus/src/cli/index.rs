@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Add { paths, finding, json } => add(finding, paths, *json),
         Command::Sync { reembed, finding, json } => {
-            let store = finding.open()?;
+            let store = finding.place.open()?;
             let (model, name) = finding.encoder.open()?;
             if *reembed {
                 store.begin_anew(&rebus_tasks::find::model_key(&*model, &name)?)?;
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             print(&report, *json)
         }
         Command::Remove { path, finding } => {
-            let count = finding.open()?.remove_source(&rebus_tasks::find::stored_path(path)?)?;
+            let count = finding.place.open()?.remove_source(&rebus_tasks::find::stored_path(path)?)?;
             out!("forgotten {count}");
             Ok(())
         }
@@ -95,7 +95,7 @@ fn add(finding: &Finding, paths: &[PathBuf], json: bool) -> Result<(), Failure> 
         return Err(TaskError::Io(error).into());
     }
     let (model, name) = finding.encoder.open()?;
-    let store = finding.create()?;
+    let store = finding.place.create()?;
     let mut watch = progress::Drawing::of("indexing");
     let report = index(&*store, &*model, &name, paths, &mut watch)?;
     drop(watch);
@@ -120,7 +120,7 @@ fn print(report: &IndexReport, json: bool) -> Result<(), Failure> {
 }
 
 fn show(finding: &Finding, json: bool) -> Result<(), Failure> {
-    let about = finding.open()?.about()?;
+    let about = finding.place.open()?.about()?;
     if json {
         out!("{}", serde_json::to_string_pretty(&about)?);
         return Ok(());

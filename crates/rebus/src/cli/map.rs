@@ -41,7 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     page_file(&args.output)?;
-    let store = args.finding.open()?;
+    let store = args.finding.place.open()?;
     let filter = filter(&*store, args.filter.as_deref())?;
     let spots =
         map(&*store, Part::Picture, filter.as_ref(), args.seed, &mut progress::Drawing::of("placing"))?;

@@ -79,7 +79,7 @@ pub(crate) struct Row {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.shown.check()?;
-    let store = args.finding.open()?;
+    let store = args.finding.place.open()?;
     let pictures = args.image.iter().map(|path| read_picture(path)).collect::<Result<Vec<_>, _>>()?;
     let task = SearchTask {
         texts: args.words.clone(),

@@ -13,12 +13,19 @@ use super::failure::Failure;
 /// Options of commands that find.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Finding {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) encoder: Encoder,
+}
+
+/// Where things are indexed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
     /// The store: a folder, or a database as postgres://USER:PASSWORD@HOST/DATABASE; a folder of your user's data by default, or what
     /// REBUS_STORE names.
     #[arg(long, value_name = "PATH|URL")]
     store: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) encoder: Encoder,
 }
 
 /// What looks at words and pictures.
@@ -46,7 +53,7 @@ impl Encoder {
     }
 }
 
-impl Finding {
+impl Place {
     /// The store, which is made if it is not there.
     pub(crate) fn create(&self) -> Result<Box<dyn Store>, Failure> {
         Ok(rebus_store::create(&self.place()?)?)

@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::Instant,
 };
 
 use rebus::store::Part;
@@ -91,6 +91,11 @@ fn a_collection_is_found_by_words_pictures_fields_and_captions() {
     let food = json(&run(&["search", "red", "--where", filter, "--json", "-k", "200"]));
     assert!(!food.as_array().unwrap().is_empty());
     assert!(food.as_array().unwrap().iter().all(|one| one["fields"]["group"] == "Food & Drink"), "{food}");
+
+    // So few are looked at one by one: all of the nearest are found.
+    let measured = json(&run(&["eval", "index", "--json", "--queries", "20", "-k", "5"]));
+    assert_eq!((&measured["recall"], &measured["asked_by"]), (&1.0.into(), &"caption".into()), "{measured}");
+    assert!(run(&["eval", "index", "--of", "caption"]).contains("recall@10    1.0000"));
 
     // A sheet and a page; a caption; a map; duplicates.
     run(&["search", "red", "-k", "6", "--sheet", "found.png", "--html", "found.html"]);
@@ -302,6 +307,7 @@ fn what_changed_is_read_again_and_what_is_gone_forgotten() {
     assert!(run(&["index", "show"]).contains("items       0"));
 }
 
+/// REBUS_TEST_KILLS says how often; six times by itself.
 #[test]
 fn work_that_is_killed_goes_on_and_ends_as_if_it_had_not_been() {
     let folder = tempfile::tempdir().unwrap();
@@ -313,21 +319,29 @@ fn work_that_is_killed_goes_on_and_ends_as_if_it_had_not_been() {
         args.map(String::from)
     };
     let as_words = |args: &[String; 7]| done(place, &args.each_ref().map(String::as_str));
+    let begun = Instant::now();
     as_words(&args("whole"));
+    let whole = begun.elapsed();
     let wanted = content(&place.join("whole"));
-    for (round, delay) in [30, 150, 400, 700, 1100, 1600].into_iter().enumerate() {
+    let kills = std::env::var("REBUS_TEST_KILLS").map_or(6, |kills| kills.parse().unwrap());
+    for kill in 1..=kills {
+        // Moments that are spread over all of the work; the store of three kills is then finished.
+        let delay = whole.mul_f64((0.618_034 * f64::from(kill)).fract());
         let mut child = Command::new(assert_cmd::cargo::cargo_bin("rebus"))
             .current_dir(place)
             .args(args("killed"))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(delay + 7 * round as u64));
+        std::thread::sleep(delay);
         let _ = child.kill();
         child.wait().unwrap();
+        if kill % 3 == 0 || kill == kills {
+            as_words(&args("killed"));
+            assert_eq!(content(&place.join("killed")), wanted, "after kill {kill}");
+            std::fs::remove_dir_all(place.join("killed")).unwrap();
+        }
     }
-    as_words(&args("killed"));
-    assert_eq!(content(&place.join("killed")), wanted);
 }
 
 #[test]

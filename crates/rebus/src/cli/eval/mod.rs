@@ -5,16 +5,19 @@ mod drawn;
 mod edited;
 mod found;
 mod heard;
+mod index;
 mod pairs;
 mod translated;
 
 use std::path::{Path, PathBuf};
 
 use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize, source::Replacement};
+use rebus_eval::Finding;
 use rebus_models::{Model, foreign};
+use rebus_store::Part;
 use rebus_train::Recipe;
 
-use super::{compute::Compute, failure::Failure};
+use super::{compute::Compute, failure::Failure, store::Place};
 
 /// Arguments of `rebus eval`.
 #[derive(Debug, clap::Args)]
@@ -140,6 +143,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// How many of the truly nearest the index of a store finds, and how fast: asked by what is in it, captions for pictures.
+    Index {
+        #[command(flatten)]
+        place: Place,
+        /// What is looked for: pictures, sounds or captions.
+        #[arg(long, default_value = "picture", value_parser = ["picture", "sound", "caption"])]
+        of: String,
+        /// How many are asked for.
+        #[arg(short = 'k', long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        count: u32,
+        /// How often it is asked at most.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+        queries: u32,
+        /// The seed of what is asked.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Print the numbers as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -149,6 +172,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         (Some(Command::Similarity { picture, reference, perceptual, json }), _) => {
             pairs::similarity_of(picture, reference, perceptual.as_deref(), *json)
+        }
+        (Some(Command::Index { place, of, count, queries, seed, json }), _) => {
+            let mut settings = Finding::default();
+            settings.part = Part::by_name(of).unwrap_or(Part::Picture);
+            (settings.count, settings.queries, settings.seed) = (*count as usize, *queries as usize, *seed);
+            index::index(&*place.open()?, &settings, *json)
         }
         (None, Some(data)) => measure(args, data),
         (None, None) => compare::compare(&args.compare, args.output.as_deref(), args.json),
