@@ -96,7 +96,7 @@ struct Heard {
 /// Searches by sounds and for sounds.
 ///
 /// # Errors
-/// A model that hears nothing or knows no words, a collection without sounds, an interruption.
+/// A model that hears nothing, a collection without sounds, an interruption.
 pub fn hearing(
     encoder: &Extractor,
     collection: &dyn Collection,
@@ -113,12 +113,15 @@ pub fn hearing(
         false => ("held out", halves.validation),
     };
     let all = read(collection, settings, &records)?;
-    let pictures: Vec<&Pictures> = all.pictures.values().collect();
-    let pictures = encoder.pictures(&stack(pictures.iter().copied()))?;
-    let texts: Vec<String> = all.texts.keys().cloned().collect();
-    let texts = encoder.texts(&texts)?.ok_or_else(|| encoder.knows_no_words())?;
-    let width = encoder.width()?;
-    let places = Places { width, pictures: &pictures, texts: &texts };
+    let pictures = match encoder.encoder()?.sees_pictures() {
+        true => {
+            let pictures: Vec<&Pictures> = all.pictures.values().collect();
+            Some(encoder.pictures(&stack(pictures.iter().copied()))?)
+        }
+        false => None,
+    };
+    let texts = encoder.texts(&all.texts.keys().cloned().collect::<Vec<_>>())?;
+    let places = Places { width: encoder.width()?, pictures: pictures.as_deref(), texts: texts.as_deref() };
     let ways: Vec<(String, Spoil)> = match settings.spoiled {
         true => NOISES
             .iter()
@@ -227,11 +230,11 @@ fn read(collection: &dyn Collection, settings: &Hearing, records: &[usize]) -> R
     }
 }
 
-/// Embeddings of all pictures and all texts, a row each.
+/// Embeddings of all pictures and all texts, a row each, of what the encoder knows.
 struct Places<'a> {
     width: usize,
-    pictures: &'a [f32],
-    texts: &'a [f32],
+    pictures: Option<&'a [f32]>,
+    texts: Option<&'a [f32]>,
 }
 
 impl Places<'_> {
@@ -240,7 +243,8 @@ impl Places<'_> {
         let row = |sound: usize| &rows[sound * self.width..][..self.width];
         let all = |data: &'_ [f32]| data.len() / self.width;
         // By sounds: the one right answer. For sounds: whichever of the right ones.
-        let by_sounds = |data: &[f32], right: fn(&Heard) -> usize| {
+        let by_sounds = |data: Option<&[f32]>, right: fn(&Heard) -> usize| {
+            let data = data?;
             let ranks = of.par_iter().map(|&sound| {
                 let right = right(&heard[sound]);
                 let others = data.chunks_exact(self.width).enumerate();
@@ -248,7 +252,8 @@ impl Places<'_> {
             });
             recall(ranks.collect())
         };
-        let for_sounds = |data: &[f32], right: fn(&Heard) -> usize| {
+        let for_sounds = |data: Option<&[f32]>, right: fn(&Heard) -> usize| {
+            let data = data?;
             let is_asked = |place: &usize| of.iter().any(|&sound| right(&heard[sound]) == *place);
             let ranks = (0..all(data)).into_par_iter().filter(is_asked).map(|place| {
                 let others = of.iter().map(|&sound| (row(sound), right(&heard[sound]) == place));
@@ -261,10 +266,13 @@ impl Places<'_> {
         let typed: std::collections::BTreeSet<(usize, usize)> =
             of.iter().map(|&sound| (heard[sound].text, heard[sound].picture)).collect();
         let typed: Vec<(usize, usize)> = typed.into_iter().collect();
-        let by_text = typed.par_iter().map(|&(text, right)| {
-            let others = self.pictures.chunks_exact(self.width).enumerate();
-            let words = &self.texts[text * self.width..][..self.width];
-            rank(words, others.map(|(place, other)| (other, place == right)))
+        let by_text = self.pictures.zip(self.texts).and_then(|(pictures, texts)| {
+            let ranks = typed.par_iter().map(|&(text, right)| {
+                let others = pictures.chunks_exact(self.width).enumerate();
+                let words = &texts[text * self.width..][..self.width];
+                rank(words, others.map(|(place, other)| (other, place == right)))
+            });
+            recall(ranks.collect())
         });
         HeardHalf {
             sounds: of.len(),
@@ -272,7 +280,7 @@ impl Places<'_> {
             sound_to_text: by_sounds(self.texts, text),
             picture_to_sound: for_sounds(self.pictures, picture),
             text_to_sound: for_sounds(self.texts, text),
-            text_to_picture: recall(by_text.collect()),
+            text_to_picture: by_text,
         }
     }
 }

@@ -42,6 +42,10 @@ fn batch(range: std::ops::Range<usize>) -> Batch {
 }
 
 fn objective(settings: Value) -> Box<dyn Objective> {
+    (family("dual").unwrap().objective)(&spec(settings)).unwrap()
+}
+
+fn spec(settings: Value) -> ObjectiveSpec {
     let mut spec = ObjectiveSpec::new([3, SIDE, SIDE], Device::flex().autodiff(), 5);
     spec.model = json!({
         "width": 8, "picture": { "widths": [8, 16], "groups": 4 }, "text": { "width": 16, "layers": 1, "heads": 2 },
@@ -51,7 +55,7 @@ fn objective(settings: Value) -> Box<dyn Objective> {
     spec.average.gamma = 1.0;
     let captions = CAPTIONS.map(String::from).into_iter();
     spec.tokenizer = Some(Arc::new(Tokenizer::train(&TokenizerConfig::default(), captions).unwrap()));
-    (family("dual").unwrap().objective)(&spec).unwrap()
+    spec
 }
 
 fn steps(objective: &mut dyn Objective, batches: &[Batch], numbers: std::ops::Range<u64>) {
@@ -179,6 +183,89 @@ fn sounds_are_bound_to_towers_that_do_not_move() {
     assert!(said.contains("hears nothing") && said.contains("emoji-dual-sound"), "{said}");
 }
 
+/// The same recipe with sounds.
+fn with_sounds(pairs: Value) -> ObjectiveSpec {
+    let settings = json!({ "word_dropout": 0.0, "hard_negatives": 0.0, "pairs": pairs });
+    let mut spec = spec(settings);
+    spec.model["sound"] = json!({ "width": 16, "layers": 1, "heads": 2 });
+    spec.sound = Some(("audio".to_string(), MEL));
+    spec
+}
+
+/// Whether each of some rows has its own counterpart nearest.
+fn belong_together(some: &Vectors, others: &Vectors) -> bool {
+    (0..some.len()).all(|row| {
+        let cosine =
+            |other: usize| -> f32 { some.row(row).iter().zip(others.row(other)).map(|(a, b)| a * b).sum() };
+        (0..others.len()).max_by(|a, b| cosine(*a).total_cmp(&cosine(*b))) == Some(row)
+    })
+}
+
+#[test]
+fn any_pair_of_modalities_learns_together_and_all_three_do() {
+    let texts = CAPTIONS.map(String::from);
+    let (pictures, sounds) = (pictures(0..6), sounds(0..6));
+    for (pairs, knows) in [
+        (json!({ "sound+text": 1.0 }), [false, true, true]),
+        (json!({ "picture+sound": 1.0 }), [true, false, true]),
+        (json!({ "picture+text": 1.0 }), [true, true, false]),
+        (json!({}), [true, true, true]),
+    ] {
+        let mut objective = (family("dual").unwrap().objective)(&with_sounds(pairs.clone())).unwrap();
+        steps(objective.as_mut(), &[heard(0..6)], 0..100);
+        let folder = tempfile::tempdir().unwrap();
+        objective.package(Which::Raw).write(folder.path(), Precision::Float32).unwrap();
+        let model = open(folder.path(), &Device::flex()).unwrap();
+        let encoder = model.encode().unwrap();
+        assert_eq!(
+            [encoder.sees_pictures(), encoder.reads_texts(), encoder.hears().is_some()],
+            knows,
+            "{pairs}"
+        );
+        assert_eq!(model.perceive().is_some(), knows[0]);
+        let inputs = [Encoded::Pictures(&pictures), Encoded::Texts(&texts), Encoded::Sounds(&sounds)];
+        let rows: Vec<_> = inputs.into_iter().map(|inputs| encoder.encode(inputs)).collect();
+        for (one, rows_of_one) in rows.iter().enumerate() {
+            match (rows_of_one, knows[one]) {
+                (Ok(some), true) => {
+                    for others in rows.iter().flatten() {
+                        assert!(belong_together(some, others), "{pairs}: {one}");
+                    }
+                }
+                (Err(said), false) => {
+                    let said = said.to_string();
+                    assert!(said.contains("was trained without") || said.contains("hears nothing"), "{said}");
+                }
+                _ => panic!("{pairs}: {one} is {:?}", rows_of_one.as_ref().map(Vectors::len)),
+            }
+        }
+    }
+}
+
+#[test]
+fn pairs_that_cannot_be_are_refused() {
+    let build = |spec: &ObjectiveSpec| (family("dual").unwrap().objective)(spec).err().unwrap().to_string();
+    let mut deaf = with_sounds(json!({ "sound+text": 1.0 }));
+    deaf.sound = None;
+    assert!(build(&deaf).contains("data.sound"));
+    let said = build(&with_sounds(json!({ "sound+text": 0.0 })));
+    assert!(said.contains("objective.pairs") && said.contains("at least"), "{said}");
+    let said = build(&with_sounds(json!({ "sound+text": -1.0 })));
+    assert!(said.contains("objective.pairs") && said.contains("-1"), "{said}");
+    let said = build(&with_sounds(json!({ "text+sound": 1.0 })));
+    assert!(said.contains("text+sound") && said.contains("sound+text"), "{said}");
+}
+
+#[test]
+fn micro_batches_of_all_three_are_one_batch() {
+    let build = || (family("dual").unwrap().objective)(&with_sounds(json!({}))).unwrap();
+    let (mut whole, mut parts) = (build(), build());
+    let one = step(whole.as_mut(), &[heard(0..6)], 0);
+    let other = step(parts.as_mut(), &[heard(0..2), heard(2..5), heard(5..6)], 0);
+    assert!((one - other).abs() < 1e-4 * one, "{one} and {other}");
+    assert_alike(&*whole, &*parts);
+}
+
 /// Without word dropout and hard negatives, whose streams begin anew in each micro-batch's samples all the same.
 #[test]
 fn micro_batches_are_one_batch() {
@@ -187,6 +274,11 @@ fn micro_batches_are_one_batch() {
     let one = step(whole.as_mut(), &[batch(0..6)], 0);
     let other = step(parts.as_mut(), &[batch(0..2), batch(2..5), batch(5..6)], 0);
     assert!((one - other).abs() < 1e-4 * one, "{one} and {other}");
+    assert_alike(&*whole, &*parts);
+}
+
+/// What the optimiser has seen is the same but for rounding.
+fn assert_alike(whole: &dyn Objective, parts: &dyn Objective) {
     let (whole, parts) = (whole.snapshot(), parts.snapshot());
     for (name, wanted) in &whole.optimizer {
         let wanted: Vec<f32> = wanted.iter().collect();

@@ -320,15 +320,16 @@ fn the_flows_transformer() {
 fn the_two_towers() {
     let mut golden = Golden::read("dual");
     let picture = PictureConfig { widths: vec![8, 12], blocks: 2, groups: 4 };
-    let config = DualConfig { width: 10, picture, text: TEXT, sound: None };
+    let config = DualConfig { width: 10, picture: Some(picture), text: Some(TEXT), sound: None };
     let network = golden.fill(DualNetwork::new(&config, 3, &mut Init::empty(&golden.device)), "");
+    let (scale, bias) = (network.scale.clone().unwrap(), network.bias.clone().unwrap());
     for (name, loss) in [("sigmoid", DualLoss::Sigmoid), ("softmax", DualLoss::Softmax)] {
-        let pictures = network.pictures(golden.tensor("pictures"));
-        let texts = network.texts(golden.text());
+        let pictures = network.pictures(golden.tensor("pictures")).unwrap();
+        let texts = network.texts(golden.text()).unwrap();
         golden.check("of_pictures", pictures.clone());
         golden.check("of_texts", texts.clone());
         let pairs = Pairs { pictures, texts, ignored: golden.tensor("ignored") };
-        let loss = contrastive_loss(pairs, network.scale.val(), network.bias.val(), loss);
+        let loss = contrastive_loss(pairs, scale.val(), bias.val(), loss);
         golden.check_step(name, loss, &network, "");
     }
     golden.report("two towers");

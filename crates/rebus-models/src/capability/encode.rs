@@ -13,6 +13,11 @@ pub trait Encode: Send + Sync {
     /// itself.
     fn picture_shape(&self) -> Option<[usize; 3]>;
 
+    /// Whether it looks at pictures.
+    fn sees_pictures(&self) -> bool {
+        true
+    }
+
     /// How sounds should be heard, if it hears any.
     fn hears(&self) -> Option<MelConfig> {
         None

@@ -1,27 +1,29 @@
-//! The sizes of the two towers and the settings of their loss.
+//! The sizes of the towers and the settings of their loss.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelError, picture::PictureConfig, sound::SoundTowerConfig, text::TextConfig};
 
-/// Sizes of a [`DualNetwork`](super::DualNetwork).
+/// Sizes of a [`DualNetwork`](super::DualNetwork). A tower that is none is not there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DualConfig {
     /// Numbers of an embedding.
     pub width: usize,
     /// The picture tower.
-    pub picture: PictureConfig,
+    pub picture: Option<PictureConfig>,
     /// The text tower.
-    pub text: TextConfig,
-    /// The tower of sounds, where there is one.
+    pub text: Option<TextConfig>,
+    /// The tower of sounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<SoundTowerConfig>,
 }
 
 impl Default for DualConfig {
     fn default() -> Self {
-        Self { width: 128, picture: PictureConfig::default(), text: TextConfig::default(), sound: None }
+        let (picture, text) = (Some(PictureConfig::default()), Some(TextConfig::default()));
+        Self { width: 128, picture, text, sound: None }
     }
 }
 
@@ -31,8 +33,8 @@ impl DualConfig {
     /// # Errors
     /// Names the field, its value and the rule.
     pub fn validate(&self) -> Result<(), ModelError> {
-        self.text.validate()?;
-        self.sound.as_ref().map(SoundTowerConfig::validate).transpose()?;
+        self.text.as_ref().map_or(Ok(()), TextConfig::validate)?;
+        self.sound.as_ref().map_or(Ok(()), SoundTowerConfig::validate)?;
         if self.width == 0 {
             return Err(ModelError::Config {
                 field: "model.width",
@@ -40,7 +42,54 @@ impl DualConfig {
                 rule: "it must be at least 1".to_string(),
             });
         }
-        self.picture.validate()
+        self.picture.as_ref().map_or(Ok(()), PictureConfig::validate)
+    }
+
+    /// Checks that the picture tower, if there is one, can look at pictures of a size.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(crate) fn validate_size(&self, height: usize, width: usize) -> Result<(), ModelError> {
+        self.picture.as_ref().map_or(Ok(()), |picture| picture.validate_size(height, width))
+    }
+
+    /// How it hears, if it does.
+    pub(crate) fn mel(&self) -> Option<rebus_data::MelConfig> {
+        self.sound.as_ref().map(|sound| sound.mel)
+    }
+}
+
+/// Two modalities that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Pair {
+    /// A picture and its words.
+    #[serde(rename = "picture+text")]
+    PictureText,
+    /// A sound and its words.
+    #[serde(rename = "sound+text")]
+    SoundText,
+    /// A sound and its picture.
+    #[serde(rename = "picture+sound")]
+    PictureSound,
+}
+
+impl Pair {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::PictureText, Self::SoundText, Self::PictureSound];
+
+    /// Whether pictures are one of the two.
+    pub fn has_pictures(self) -> bool {
+        self != Self::SoundText
+    }
+
+    /// Whether words are one of the two.
+    pub fn has_texts(self) -> bool {
+        self != Self::PictureSound
+    }
+
+    /// Whether sounds are one of the two.
+    pub fn has_sounds(self) -> bool {
+        self != Self::PictureText
     }
 }
 
@@ -61,16 +110,19 @@ pub enum DualLoss {
 pub struct DualObjectiveConfig {
     /// Which loss.
     pub loss: DualLoss,
-    /// How often each token is left out.
+    /// How much each pair of modalities counts; those that are not named do not count, and a modality of no pair gets no tower.
+    /// Where none is named, all that the data has count 1.
+    pub pairs: IndexMap<Pair, f64>,
+    /// How often each token is left out, where the text tower learns.
     pub word_dropout: f32,
-    /// How often a caption gets a wrong neighbour made of it: one of its words taken from another caption, which must
-    /// rank below it (Yuksekgonul et al. 2023, section 4).
+    /// How often a caption gets a wrong neighbour made of it, where the text tower learns: one of its words taken from another
+    /// caption, which must rank below it (Yuksekgonul et al. 2023, section 4).
     pub hard_negatives: f32,
 }
 
 impl Default for DualObjectiveConfig {
     fn default() -> Self {
-        Self { loss: DualLoss::default(), word_dropout: 0.1, hard_negatives: 0.5 }
+        Self { loss: DualLoss::default(), pairs: IndexMap::new(), word_dropout: 0.1, hard_negatives: 0.5 }
     }
 }
 
@@ -80,6 +132,12 @@ impl DualObjectiveConfig {
     /// # Errors
     /// Names the field, its value and the rule.
     pub fn validate(&self) -> Result<(), ModelError> {
+        for weight in self.pairs.values() {
+            if !(weight.is_finite() && *weight >= 0.0) {
+                let rule = "each must be a number, at least 0".to_string();
+                return Err(ModelError::Config { field: "objective.pairs", value: weight.to_string(), rule });
+            }
+        }
         ModelError::check_shares([
             ("objective.word_dropout", self.word_dropout),
             ("objective.hard_negatives", self.hard_negatives),

@@ -1,4 +1,4 @@
-//! Two towers into one space, and a third where sounds are heard.
+//! Towers into one space: words, pictures and sounds, whichever there are.
 
 use burn::{
     module::{Module, Param},
@@ -6,68 +6,127 @@ use burn::{
 };
 use rebus_nn::{Init, Linear};
 
-use super::{DualConfig, Hearing};
-use crate::{Embedding, modality::TextTokens, picture::PictureTower, sound::Heard, text::TextEncoder};
+use super::DualConfig;
+use crate::{
+    Embedding,
+    modality::TextTokens,
+    picture::PictureTower,
+    sound::{Heard, SoundTower, SoundTowerConfig},
+    text::TextEncoder,
+};
 
 /// `exp` of this multiplies the cosine between embeddings at the start (Zhai et al. 2023, section 3.2: 10).
-pub(super) const FIRST_SCALE: f64 = std::f64::consts::LN_10;
+const FIRST_SCALE: f64 = std::f64::consts::LN_10;
 /// What is added to it at the start: most pairs do not belong together (there too).
-pub(super) const FIRST_BIAS: f64 = -10.0;
+const FIRST_BIAS: f64 = -10.0;
 
-/// Words and pictures to embeddings of length 1.
+/// Words, pictures and sounds to embeddings of length 1.
 #[derive(Module, Debug)]
 pub struct DualNetwork {
     /// The text tower.
-    pub text: TextEncoder,
-    pub(super) project: Linear,
+    pub text: Option<TextEncoder>,
+    pub(super) project: Option<Linear>,
     /// The picture tower.
-    pub picture: PictureTower,
-    /// The tower of sounds, where there is one.
+    pub picture: Option<PictureTower>,
+    /// The tower of sounds.
     pub sound: Option<Hearing>,
+    /// `[1]`: the logarithm of what multiplies a cosine of words and pictures, where there are both.
+    pub scale: Option<Param<Tensor<1>>>,
+    /// `[1]`: what is added then.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+/// The tower of sounds, with the scale and the bias of its own pairs.
+#[derive(Module, Debug)]
+pub struct Hearing {
+    /// The tower.
+    pub tower: SoundTower,
     /// `[1]`: the logarithm of what multiplies a cosine.
     pub scale: Param<Tensor<1>>,
     /// `[1]`: what is added then.
     pub bias: Param<Tensor<1>>,
 }
 
-impl DualNetwork {
-    /// The network at its start; `config` has been validated, `channels` are the pictures'.
-    pub fn new(config: &DualConfig, channels: usize, init: &mut Init) -> Self {
+impl Hearing {
+    /// The tower at its start, into a space of `width` numbers.
+    pub fn new(config: &SoundTowerConfig, width: usize, init: &mut Init) -> Self {
         Self {
-            text: TextEncoder::new(&config.text, init),
-            project: Linear::new(config.text.width, config.width, init),
-            picture: PictureTower::new(&config.picture, channels, config.width, init),
-            sound: config.sound.as_ref().map(|sound| Hearing::new(sound, config.width, init)),
+            tower: SoundTower::new(config, width, init),
             scale: init.constant([1], FIRST_SCALE),
             bias: init.constant([1], FIRST_BIAS),
         }
     }
 
-    /// Texts to `[batch, width]`, each row of length 1.
-    pub fn texts(&self, text: TextTokens) -> Tensor<2> {
-        unit(self.project.forward(self.text.forward(text).pooled))
+    /// Sounds to `[batch, width]`, each row of length 1.
+    pub fn sounds(&self, heard: Heard) -> Tensor<2> {
+        unit(self.tower.forward(heard))
+    }
+}
+
+impl DualNetwork {
+    /// The network at its start; `config` has been validated, `channels` are the pictures'.
+    pub fn new(config: &DualConfig, channels: usize, init: &mut Init) -> Self {
+        let (text, picture) = (config.text.as_ref(), config.picture.as_ref());
+        let both = text.and(picture);
+        Self {
+            text: text.map(|text| TextEncoder::new(text, init)),
+            project: text.map(|text| Linear::new(text.width, config.width, init)),
+            picture: picture.map(|picture| PictureTower::new(picture, channels, config.width, init)),
+            sound: config.sound.as_ref().map(|sound| Hearing::new(sound, config.width, init)),
+            scale: both.map(|_| init.constant([1], FIRST_SCALE)),
+            bias: both.map(|_| init.constant([1], FIRST_BIAS)),
+        }
     }
 
-    /// Pictures `[batch, channel, height, width]` in -1..1 to `[batch, width]`, each row of length 1.
-    pub fn pictures(&self, pictures: Tensor<4>) -> Tensor<2> {
-        unit(self.picture.forward(pictures))
+    /// Without any tower.
+    pub(super) fn none() -> Self {
+        Self { text: None, project: None, picture: None, sound: None, scale: None, bias: None }
+    }
+
+    /// Its towers, and those of another that it has not.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            text: self.text.or_else(|| other.text.clone()),
+            project: self.project.or_else(|| other.project.clone()),
+            picture: self.picture.or_else(|| other.picture.clone()),
+            sound: self.sound.or_else(|| other.sound.clone()),
+            scale: self.scale.or_else(|| other.scale.clone()),
+            bias: self.bias.or_else(|| other.bias.clone()),
+        }
+    }
+
+    /// Texts to `[batch, width]`, each row of length 1, if it reads.
+    pub fn texts(&self, text: TextTokens) -> Option<Tensor<2>> {
+        let (tower, project) = (self.text.as_ref()?, self.project.as_ref()?);
+        Some(unit(project.forward(tower.forward(text).pooled)))
+    }
+
+    /// Pictures `[batch, channel, height, width]` in -1..1 to `[batch, width]`, each row of length 1, if it sees.
+    pub fn pictures(&self, pictures: Tensor<4>) -> Option<Tensor<2>> {
+        Some(unit(self.picture.as_ref()?.forward(pictures)))
+    }
+
+    /// Sounds to `[batch, width]`, each row of length 1, if it hears.
+    pub fn sounds(&self, heard: Heard) -> Option<Tensor<2>> {
+        Some(self.sound.as_ref()?.sounds(heard))
     }
 
     /// Texts as another network may be told of them: each token in the space of both towers, and the whole, whose numbers are
     /// about 1.
-    pub fn read(&self, text: TextTokens) -> Embedding {
-        let Embedding { sequence, mask, pooled } = self.text.forward(text);
-        Embedding::new(self.project.forward(sequence), mask, about_one(self.project.forward(pooled)))
+    pub fn read(&self, text: TextTokens) -> Option<Embedding> {
+        let (tower, project) = (self.text.as_ref()?, self.project.as_ref()?);
+        let Embedding { sequence, mask, pooled } = tower.forward(text);
+        Some(Embedding::new(project.forward(sequence), mask, about_one(project.forward(pooled))))
     }
 
-    /// The same of sounds; nothing where it hears none.
+    /// The same of sounds: one token, which is the whole, and `length - 1` that do not count.
     pub fn listen(&self, heard: Heard, length: usize) -> Option<Embedding> {
         Some(alone(about_one(self.sound.as_ref()?.tower.forward(heard)), length))
     }
 
-    /// The same of pictures: one token, which is the whole, and `length - 1` that do not count.
-    pub fn look(&self, pictures: Tensor<4>, length: usize) -> Embedding {
-        alone(about_one(self.picture.forward(pictures)), length)
+    /// The same of pictures.
+    pub fn look(&self, pictures: Tensor<4>, length: usize) -> Option<Embedding> {
+        Some(alone(about_one(self.picture.as_ref()?.forward(pictures)), length))
     }
 }
 

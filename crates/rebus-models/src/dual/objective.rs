@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::{
+    module::Param,
+    tensor::{Device, Gradients, Tensor, TensorData},
+};
 use rebus_data::{
     Batch, Tokenizer,
     random::{below, uniform},
@@ -15,115 +18,165 @@ use rebus_nn::{
 };
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{DualConfig, DualModel, DualNetwork, DualObjectiveConfig, Pairs, contrastive_loss};
+use super::{
+    DualConfig, DualModel, DualNetwork, DualObjectiveConfig, Pair, Pairs, contrastive_loss, towers::Towers,
+};
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
     modality::{self, TextTokens},
     objective::scalar,
     registry::section,
+    sound::Heard,
 };
 
-/// Pairs of pictures and captions, told from all others.
+/// Pairs of words, pictures and sounds, told from all others.
 pub struct DualObjective {
     learner: Learner<DualNetwork>,
+    /// The towers that do not move.
+    staying: DualNetwork,
     config: DualConfig,
+    pairs: Vec<(Pair, f64)>,
     objective: DualObjectiveConfig,
-    tokenizer: Arc<Tokenizer>,
+    tokenizer: Option<Arc<Tokenizer>>,
     picture_shape: [usize; 3],
+    /// The column of sounds.
+    column: String,
     device: Device,
 }
 
-/// A micro-batch: its pictures, their captions, and texts that are nobody's.
+/// A micro-batch: what some pair has of it.
 struct Part {
-    pictures: Tensor<4>,
+    pictures: Option<Tensor<4>>,
     /// The captions' tokens, then the others'.
-    tokens: TextTokens,
+    tokens: Option<TextTokens>,
+    heard: Option<Heard>,
     captions: Vec<String>,
+    /// Texts that are nobody's.
     others: Vec<String>,
 }
 
-/// Embeddings of a micro-batch.
-struct Rows {
-    pictures: Tensor<2>,
-    texts: Tensor<2>,
-}
+/// Embeddings of a micro-batch: pictures, texts, sounds.
+type Rows = [Option<Tensor<2>>; 3];
+/// Scale and bias of pictures and texts, and those of sounds.
+type Scales = [Option<Tensor<1>>; 4];
 
 impl DualObjective {
     /// From a recipe.
     ///
     /// # Errors
-    /// A setting that cannot work, or no tokenizer.
+    /// A setting that cannot work, no tokenizer, no encoder where one is needed.
     pub fn new(spec: &ObjectiveSpec) -> Result<Self, ModelError> {
-        let mut config: DualConfig = section(&spec.model, "model", super::FAMILY.name)?;
         let objective: DualObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
-        let tokenizer = spec.require_tokenizer()?;
-        if config.sound.is_some() {
-            return Err(ModelError::Config {
-                field: "model.sound",
-                value: "given".to_string(),
-                rule: "sounds are bound to towers that are there: name them as [needs.towers], as emoji-dual-sound does".to_string(),
-            });
-        }
-        config.text.vocabulary = tokenizer.vocab_size();
-        config.validate()?;
         objective.validate()?;
-        let [channels, height, width] = spec.picture_shape;
-        config.picture.validate_size(height, width)?;
-        let network = DualNetwork::new(&config, channels, &mut spec.init());
-        let learner = spec.learner("network", network);
-        let (picture_shape, device) = (spec.picture_shape, spec.device.clone());
-        Ok(Self { learner, config, objective, tokenizer, picture_shape, device })
+        let Towers { learning, staying, config, pairs, tokenizer } = Towers::new(spec, &objective)?;
+        Ok(Self {
+            learner: spec.learner("network", learning),
+            staying,
+            config,
+            pairs,
+            objective,
+            tokenizer,
+            picture_shape: spec.picture_shape,
+            column: spec.sound.as_ref().map_or(String::new(), |(column, _)| column.clone()),
+            device: spec.device.clone(),
+        })
     }
 
+    /// A micro-batch, for towers that learn on a device, and for those that stay on one that does not differentiate.
     fn part(&self, batch: &Batch, key: Key, learning: bool, device: &Device) -> Result<Part, ModelError> {
+        let any = |has: fn(Pair) -> bool| self.pairs.iter().any(|(pair, _)| has(*pair));
+        let plain = self.device.clone().inner();
+        let place = |stays: bool| if stays { &plain } else { device };
+        let reading = learning && self.staying.text.is_none() && any(Pair::has_texts);
         let captions = batch.texts("text")?.to_vec();
-        let others = match learning {
+        let others = match reading {
             true => hard_negatives(&captions, self.objective.hard_negatives, key),
             false => vec![],
         };
-        let all: Vec<String> = captions.iter().chain(&others).cloned().collect();
-        let tokens = modality::tokenize(
-            &self.tokenizer,
-            &all,
-            modality::Length::Longest(self.config.text.context),
-            learning.then_some((self.objective.word_dropout, key)),
-            device,
-        )?;
-        let pictures = modality::to_tensor(batch.pictures("image")?, device);
-        Ok(Part { pictures, tokens, captions, others })
+        let tokens = match (&self.tokenizer, &self.config.text) {
+            (Some(tokenizer), Some(text)) if any(Pair::has_texts) => {
+                let all: Vec<String> = captions.iter().chain(&others).cloned().collect();
+                let length = modality::Length::Longest(text.context);
+                let dropout = reading.then_some((self.objective.word_dropout, key));
+                let place = place(self.staying.text.is_some());
+                Some(modality::tokenize(tokenizer, &all, length, dropout, place)?)
+            }
+            _ => None,
+        };
+        let pictures = match any(Pair::has_pictures) {
+            true => {
+                let place = place(self.staying.picture.is_some());
+                Some(modality::to_tensor(batch.pictures("image")?, place))
+            }
+            false => None,
+        };
+        let heard = match any(Pair::has_sounds) {
+            true => Some(Heard::new(batch.sounds(&self.column)?, device)),
+            false => None,
+        };
+        Ok(Part { pictures, tokens, heard, captions, others })
+    }
+
+    /// The embeddings of a micro-batch by the towers that learn, as they are in `network`, and by those that stay.
+    fn rows(&self, network: &DualNetwork, part: &Part, device: &Device) -> Rows {
+        let known = |rows: Option<Tensor<2>>| rows.map(|rows| graph::constant(rows, device));
+        let pictures = part.pictures.clone().and_then(|pictures| {
+            network.pictures(pictures.clone()).or_else(|| known(self.staying.pictures(pictures)))
+        });
+        let texts = part
+            .tokens
+            .clone()
+            .and_then(|tokens| network.texts(tokens.clone()).or_else(|| known(self.staying.texts(tokens))));
+        [pictures, texts, part.heard.clone().and_then(|heard| network.sounds(heard))]
     }
 
     /// The loss of some micro-batches together.
-    fn loss(&self, parts: &[Part], rows: Vec<Rows>, scale: Tensor<1>, bias: Tensor<1>) -> Tensor<1> {
-        let (mut pictures, mut own, mut others) = (vec![], vec![], vec![]);
-        for (part, rows) in parts.iter().zip(rows) {
+    fn loss(&self, parts: &[Part], rows: Vec<Rows>, scales: Scales) -> Tensor<1> {
+        let (mut pictures, mut own, mut others, mut sounds) = (vec![], vec![], vec![], vec![]);
+        for (part, [of_pictures, of_texts, of_sounds]) in parts.iter().zip(rows) {
             let count = part.captions.len();
-            pictures.push(rows.pictures);
-            own.push(rows.texts.clone().narrow(0, 0, count));
-            if !part.others.is_empty() {
-                others.push(rows.texts.narrow(0, count, part.others.len()));
+            pictures.extend(of_pictures);
+            sounds.extend(of_sounds);
+            if let Some(texts) = of_texts {
+                own.push(texts.clone().narrow(0, 0, count));
+                if !part.others.is_empty() {
+                    others.push(texts.narrow(0, count, part.others.len()));
+                }
             }
         }
         own.append(&mut others);
-        let captions = parts.iter().flat_map(|part| &part.captions);
+        let captions: Vec<&String> = parts.iter().flat_map(|part| &part.captions).collect();
         let texts: Vec<&String> =
-            captions.clone().chain(parts.iter().flat_map(|part| &part.others)).collect();
-        let ignored = captions.enumerate().flat_map(|(row, caption)| {
-            texts.iter().enumerate().map(move |(column, text)| f32::from(row != column && *text == caption))
+            captions.iter().copied().chain(parts.iter().flat_map(|part| &part.others)).collect();
+        let ignored = captions.iter().enumerate().flat_map(|(row, caption)| {
+            texts.iter().enumerate().map(move |(column, text)| f32::from(row != column && text == caption))
         });
-        let ignored: Vec<f32> = ignored.collect();
-        let pictures = Tensor::cat(pictures, 0);
-        let shape = [pictures.dims()[0], texts.len()];
-        let ignored = Tensor::from_data(TensorData::new(ignored, shape), &pictures.device());
-        let pairs = Pairs { pictures, texts: Tensor::cat(own, 0), ignored };
-        contrastive_loss(pairs, scale, bias, self.objective.loss)
+        let (ignored, count): (Vec<f32>, usize) = (ignored.collect(), captions.len());
+        let shape = [count, texts.len()];
+        let all = |rows: Vec<Tensor<2>>| (!rows.is_empty()).then(|| Tensor::cat(rows, 0));
+        let [pictures, texts, sounds] = [all(pictures), all(own), all(sounds)];
+        let [scale, bias, sound_scale, sound_bias] = scales;
+        let terms = self.pairs.iter().filter_map(|(pair, weight)| {
+            let (rows, columns, scale, bias) = match pair {
+                Pair::PictureText => (&pictures, &texts, &scale, &bias),
+                Pair::SoundText => (&sounds, &texts, &sound_scale, &sound_bias),
+                Pair::PictureSound => (&sounds, &pictures, &sound_scale, &sound_bias),
+            };
+            let (pictures, texts) = (rows.clone()?, columns.clone()?);
+            let data = TensorData::new(ignored.clone(), shape);
+            let ignored = Tensor::<2>::from_data(data, &pictures.device()).narrow(1, 0, texts.dims()[0]);
+            let pairs = Pairs { pictures, texts, ignored };
+            Some(contrastive_loss(pairs, scale.clone()?, bias.clone()?, self.objective.loss) * *weight)
+        });
+        let sum = terms.reduce(|sum, term| sum + term);
+        sum.unwrap_or_else(|| Tensor::zeros([1], &self.device))
     }
 
     /// The whole step where one micro-batch is all: no pass is done twice.
     fn step_at_once(&mut self, part: Part) -> f64 {
         let network = &self.learner.module;
-        let rows = vec![network.rows(&part)];
-        let loss = self.loss(&[part], rows, network.scale.val(), network.bias.val());
+        let rows = vec![self.rows(network, &part, &self.device)];
+        let loss = self.loss(&[part], rows, network.scales());
         self.learner.backward(&loss);
         scalar(&loss)
     }
@@ -137,40 +190,21 @@ impl DualObjective {
         for (batch, key) in batches.iter().zip(keys) {
             parts.push(self.part(batch, *key, true, &plain)?);
         }
-        let leaf = |rows: Tensor<2>| graph::constant(rows, &self.device).require_grad();
-        let leaves: Vec<(Tensor<2>, Tensor<2>)> = parts
+        let leaves: Vec<Rows> = parts
             .iter()
-            .map(|part| {
-                let rows = raw.rows(part);
-                (leaf(rows.pictures), leaf(rows.texts))
-            })
+            .map(|part| self.rows(&raw, part, &plain).map(|rows| Some(leaf(rows?, &self.device))))
             .collect();
-        let rows =
-            leaves.iter().map(|(pictures, texts)| Rows { pictures: pictures.clone(), texts: texts.clone() });
-        let scale = graph::constant(raw.scale.val(), &self.device).require_grad();
-        let bias = graph::constant(raw.bias.val(), &self.device).require_grad();
-        let loss = self.loss(&parts, rows.collect(), scale.clone(), bias.clone());
+        let scales = raw.scales().map(|scale| Some(leaf(scale?, &self.device)));
+        let loss = self.loss(&parts, leaves.clone(), scales.clone());
         let gradients = loss.backward();
 
         for (number, (batch, key)) in batches.iter().zip(keys).enumerate() {
             let part = self.part(batch, *key, true, &self.device)?;
             let network = &self.learner.module;
-            let rows = network.rows(&part);
-            let along = |rows: Tensor<2>, leaf: &Tensor<2>| {
-                leaf.grad(&gradients).map(|gradient| (rows * graph::constant(gradient, &self.device)).sum())
-            };
-            let mut sums: Vec<Tensor<1>> =
-                [along(rows.pictures, &leaves[number].0), along(rows.texts, &leaves[number].1)]
-                    .into_iter()
-                    .flatten()
-                    .collect();
+            let rows = self.rows(network, &part, &self.device);
+            let mut sums: Vec<Tensor<1>> = along(rows, &leaves[number], &gradients, &self.device);
             if number == 0 {
-                for (weight, leaf) in [(network.scale.val(), &scale), (network.bias.val(), &bias)] {
-                    sums.extend(
-                        leaf.grad(&gradients)
-                            .map(|gradient| (weight * graph::constant(gradient, &self.device)).sum()),
-                    );
-                }
+                sums.extend(along(network.scales(), &scales, &gradients, &self.device));
             }
             if let Some(sum) = sums.into_iter().reduce(|sum, next| sum + next) {
                 self.learner.backward(&sum);
@@ -178,11 +212,42 @@ impl DualObjective {
         }
         Ok(scalar(&loss))
     }
+
+    fn whole(&self, which: Which) -> DualNetwork {
+        self.learner.network(which).or(&self.staying)
+    }
+}
+
+/// A number or a row from which gradients come back.
+fn leaf<const D: usize>(value: Tensor<D>, device: &Device) -> Tensor<D> {
+    graph::constant(value, device).require_grad()
+}
+
+/// What a loss does to some tensors: sums whose gradient is the one that came back to their leaves.
+fn along<const D: usize, const N: usize>(
+    values: [Option<Tensor<D>>; N],
+    leaves: &[Option<Tensor<D>>; N],
+    gradients: &Gradients,
+    device: &Device,
+) -> Vec<Tensor<1>> {
+    let both = values.into_iter().zip(leaves);
+    both.filter_map(|(value, leaf)| {
+        let gradient = leaf.as_ref()?.grad(gradients)?;
+        Some((value? * graph::constant(gradient, device)).sum())
+    })
+    .collect()
 }
 
 impl DualNetwork {
-    fn rows(&self, part: &Part) -> Rows {
-        Rows { pictures: self.pictures(part.pictures.clone()), texts: self.texts(part.tokens.clone()) }
+    fn scales(&self) -> Scales {
+        let value = |number: Option<&Param<Tensor<1>>>| number.map(Param::val);
+        let sound = self.sound.as_ref();
+        [
+            value(self.scale.as_ref()),
+            value(self.bias.as_ref()),
+            value(sound.map(|sound| &sound.scale)),
+            value(sound.map(|sound| &sound.bias)),
+        ]
     }
 }
 
@@ -229,10 +294,11 @@ impl Objective for DualObjective {
 
     fn evaluate(&mut self, batch: &Batch, step: &Step) -> Result<Losses, ModelError> {
         let key = Key { seed: step.seed, step: step.number, first: 0 };
-        let part = self.part(batch, key, false, &self.device.clone().inner())?;
+        let plain = self.device.clone().inner();
+        let part = self.part(batch, key, false, &plain)?;
         let network = self.learner.average();
-        let rows = vec![network.rows(&part)];
-        let loss = self.loss(&[part], rows, network.scale.val(), network.bias.val());
+        let rows = vec![self.rows(&network, &part, &plain)];
+        let loss = self.loss(&[part], rows, network.scales());
         Ok(Losses::from([("contrastive".to_string(), scalar(&loss))]))
     }
 
@@ -245,14 +311,15 @@ impl Objective for DualObjective {
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
-        let network = self.learner.network(which);
-        Arc::new(DualModel::new(network, self.config.clone(), self.picture_shape, self.tokenizer.clone()))
+        let (network, shape) = (self.whole(which), self.picture_shape);
+        Arc::new(DualModel::new(network, self.config.clone(), shape, self.tokenizer.clone()))
     }
 
     fn package(&self, which: Which) -> Package {
-        let weights = self.learner.weights(which);
+        let mut weights = rebus_nn::named::collect(&self.staying, "network.");
+        weights.extend(self.learner.weights(which));
         let config = serde_json::json!(self.config);
         let package = Package::new(super::FAMILY.name, config, self.picture_shape, weights);
-        Package { tokenizer: Some(self.tokenizer.clone()), ..package }
+        Package { tokenizer: self.tokenizer.clone(), ..package }
     }
 }

@@ -36,8 +36,13 @@ impl Eye {
             });
         }
         let factor = smaller_by([height, width], [own[1], own[2]]);
-        config.picture.validate_size(height / factor, width / factor)?;
-        Ok(Self::new(network.picture, factor))
+        config.validate_size(height / factor, width / factor)?;
+        let blind = || ModelError::Config {
+            field: "needs.encoder",
+            value: "an encoder".to_string(),
+            rule: "it must see pictures".to_string(),
+        };
+        Ok(Self::new(network.picture.ok_or_else(blind)?, factor))
     }
 
     /// How far apart pictures look, on average.

@@ -51,7 +51,7 @@ impl Reading {
             });
         }
         let shown = modality::to_tensor(picture, frozen.device());
-        Said::Known(frozen.pictures(shown, self.reader.context()).on(&self.device)).embed(None)
+        Said::Known(frozen.pictures(shown, self.reader.context())?.on(&self.device)).embed(None)
     }
 
     fn sound(&self, sound: &Sounds) -> Result<Embedding, ModelError> {

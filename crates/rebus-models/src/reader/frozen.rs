@@ -42,7 +42,17 @@ pub struct Frozen {
     config: FrozenConfig,
     tokenizer: Arc<Tokenizer>,
     weights: NamedTensors,
+    context: usize,
     device: Device,
+}
+
+/// The error of an encoder that reads no words or sees no pictures.
+fn lacks() -> ModelError {
+    ModelError::Config {
+        field: "condition.encoder",
+        value: "an encoder".to_string(),
+        rule: "it must read words and see pictures: train one with the pair \"picture+text\"".to_string(),
+    }
 }
 
 impl Frozen {
@@ -84,7 +94,11 @@ impl Frozen {
     ) -> Result<Self, ModelError> {
         let [channels, height, width] = config.picture_shape;
         config.towers.validate()?;
-        config.towers.picture.validate_size(height, width)?;
+        config.towers.validate_size(height, width)?;
+        let Some(text) = config.towers.text.as_ref().filter(|_| config.towers.picture.is_some()) else {
+            return Err(lacks());
+        };
+        let context = text.context;
         let network = DualNetwork::new(&config.towers, channels, &mut Init::empty(device));
         let own = |(name, data): (&String, &TensorData)| {
             Some((format!("{PREFIX}{}", name.strip_prefix(prefix)?), data.clone()))
@@ -94,6 +108,7 @@ impl Frozen {
             tokenizer: folder.require_tokenizer()?,
             weights: folder.weights.iter().filter_map(own).collect(),
             config,
+            context,
             device: device.clone(),
         })
     }
@@ -115,7 +130,7 @@ impl Frozen {
 
     /// The most tokens of a text.
     pub fn context(&self) -> usize {
-        self.config.towers.text.context
+        self.context
     }
 
     /// Where it computes.
@@ -125,7 +140,7 @@ impl Frozen {
 
     /// How it hears sounds, if it has a tower for them.
     pub fn hears(&self) -> Option<MelConfig> {
-        self.config.towers.sound.as_ref().map(|sound| sound.mel)
+        self.config.towers.mel()
     }
 
     /// Sounds as texts of one word, as [`pictures`](Self::pictures); nothing where it hears none.
@@ -134,16 +149,22 @@ impl Frozen {
     }
 
     /// Each word, and all of the text: `[batch, length, width]` and `[batch, width]`.
-    pub fn texts(&self, tokens: TextTokens) -> Embedding {
-        self.network.read(tokens)
+    ///
+    /// # Errors
+    /// None that [`open`](Self::open) has not told already.
+    pub fn texts(&self, tokens: TextTokens) -> Result<Embedding, ModelError> {
+        self.network.read(tokens).ok_or_else(lacks)
     }
 
     /// Pictures `[batch, channel, height, width]` of any size that its tower takes, as texts of one word, which is the picture's
     /// place in the space of both, filled up to `length`.
-    pub fn pictures(&self, pictures: Tensor<4>, length: usize) -> Embedding {
+    ///
+    /// # Errors
+    /// None that [`open`](Self::open) has not told already.
+    pub fn pictures(&self, pictures: Tensor<4>, length: usize) -> Result<Embedding, ModelError> {
         let [_, _, height, width] = pictures.dims();
         let [_, tall, wide] = self.config.picture_shape;
         let factor = smaller_by([height, width], [tall, wide]);
-        self.network.look(resample::downsample_mean(pictures, factor), length)
+        self.network.look(resample::downsample_mean(pictures, factor), length).ok_or_else(lacks)
     }
 }

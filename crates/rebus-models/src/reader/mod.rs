@@ -157,7 +157,7 @@ impl Reader {
                 let shown: Vec<f32> = (0..batch.len()).map(|sample| f32::from(shows(sample))).collect();
                 let pictures = modality::to_tensor(batch.pictures("image")?, frozen.device());
                 let [_, length, _] = told.sequence.dims();
-                let seen = frozen.pictures(pictures, length).on(device);
+                let seen = frozen.pictures(pictures, length)?.on(device);
                 Ok(Said::Known(mixed(told, seen, &shown)))
             }
             (_, said) => Ok(said),
@@ -182,7 +182,7 @@ impl Reader {
             Self::Frozen(frozen) => {
                 let own = frozen.device();
                 let tokens = modality::tokenize(frozen.tokenizer(), texts, length, word_dropout, own)?;
-                Ok(Said::Known(frozen.texts(tokens).on(device)))
+                Ok(Said::Known(frozen.texts(tokens)?.on(device)))
             }
         }
     }

@@ -65,6 +65,10 @@ impl<'a> Embedder<'a> {
         Ok(rows(&self.encode.encode(Encoded::Sounds(sounds))?))
     }
 
+    pub(super) fn sees_pictures(&self) -> bool {
+        self.encode.sees_pictures()
+    }
+
     pub(super) fn reads_texts(&self) -> bool {
         self.encode.reads_texts()
     }

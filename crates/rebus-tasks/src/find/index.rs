@@ -11,6 +11,7 @@ use std::{
 };
 
 use image::DynamicImage;
+use indexmap::IndexMap;
 use rayon::prelude::*;
 use rebus_data::{
     Broken, Collection, ColumnKind, DataConfig, DataError, Field, MelConfig, Pictures, Record, Sounds,
@@ -126,6 +127,7 @@ enum From {
 /// What the model knows, of what a record may have.
 #[derive(Clone, Copy)]
 struct Knows {
+    pictures: bool,
     words: bool,
     sounds: Option<MelConfig>,
 }
@@ -245,7 +247,11 @@ impl Indexing<'_> {
 
     /// Reads jobs that are claimed, embeds what is new and writes it; the paths of all.
     fn read_and_write(&mut self, jobs: &[Job]) -> Result<Vec<String>, TaskError> {
-        let knows = Knows { words: self.embedder.reads_texts(), sounds: self.embedder.hears() };
+        let knows = Knows {
+            pictures: self.embedder.sees_pictures(),
+            words: self.embedder.reads_texts(),
+            sounds: self.embedder.hears(),
+        };
         let records: Vec<(String, Result<Record, String>)> =
             jobs.par_iter().map(|job| record(job, knows)).collect();
         let paths: Vec<String> = records.iter().map(|(path, _)| path.clone()).collect();
@@ -294,48 +300,41 @@ impl Indexing<'_> {
     /// Embeddings of all parts that the store lacks, by part and hash.
     fn embed(&self, read: &[Read]) -> Result<HashMap<(Part, String), Vec<f32>>, TaskError> {
         let contents = || read.iter().filter_map(|read| read.content.as_ref()?.as_ref().ok());
-        let lacking = |part, hashes: Vec<String>| -> Result<HashSet<String>, TaskError> {
-            let there = self.store.embedded(part, &hashes)?;
-            Ok(hashes.into_iter().filter(|hash| !there.contains(hash)).collect())
-        };
         let mut embedded = HashMap::new();
-        let hashes = contents().filter_map(|content| Some(content.picture.as_ref()?.0.clone())).collect();
-        let mut wanted = lacking(Part::Picture, hashes)?;
-        let (mut hashes, mut pictures) = (vec![], vec![]);
-        for (hash, picture) in contents().filter_map(|content| content.picture.as_ref()) {
-            if wanted.remove(hash) {
-                hashes.push((Part::Picture, hash.clone()));
-                pictures.push(picture.clone());
-            }
-        }
+        let mut keep = |part: Part, hashes: Vec<String>, rows: Vec<Vec<f32>>| {
+            embedded.extend(hashes.into_iter().map(|hash| (part, hash)).zip(rows));
+        };
+        let pictures = contents().filter_map(|content| content.picture.as_ref());
+        let (hashes, pictures) = self.lacking(Part::Picture, pictures)?;
         if !pictures.is_empty() {
-            embedded.extend(hashes.into_iter().zip(self.embedder.pictures(&pictures)?));
+            keep(Part::Picture, hashes, self.embedder.pictures(&pictures)?);
         }
-        let hashes = contents().filter_map(|content| Some(content.sound.as_ref()?.0.clone())).collect();
-        let mut wanted = lacking(Part::Sound, hashes)?;
-        let (mut hashes, mut sounds) = (vec![], vec![]);
-        for (hash, sound) in contents().filter_map(|content| content.sound.as_ref()) {
-            if wanted.remove(hash) {
-                hashes.push((Part::Sound, hash.clone()));
-                sounds.push(sound.clone());
-            }
-        }
+        let sounds = contents().filter_map(|content| content.sound.as_ref());
+        let (hashes, sounds) = self.lacking(Part::Sound, sounds)?;
         if !sounds.is_empty() {
-            embedded.extend(hashes.into_iter().zip(self.embedder.sounds(&Sounds::stack(&sounds)?)?));
+            keep(Part::Sound, hashes, self.embedder.sounds(&Sounds::stack(&sounds)?)?);
         }
-        let hashes =
-            contents().flat_map(|content| content.captions.iter().map(|text| hash_of(text.as_bytes())));
-        let mut wanted = lacking(Part::Caption, hashes.collect())?;
-        let texts: Vec<String> = contents()
-            .flat_map(|content| content.captions.iter())
-            .filter(|text| wanted.remove(&hash_of(text.as_bytes())))
-            .cloned()
+        let texts: Vec<(String, String)> = contents()
+            .flat_map(|content| &content.captions)
+            .map(|text| (hash_of(text.as_bytes()), text.clone()))
             .collect();
+        let (hashes, texts) = self.lacking(Part::Caption, texts.iter())?;
         if !texts.is_empty() {
-            let hashes = texts.iter().map(|text| (Part::Caption, hash_of(text.as_bytes())));
-            embedded.extend(hashes.zip(self.embedder.texts(&texts)?));
+            keep(Part::Caption, hashes, self.embedder.texts(&texts)?);
         }
         Ok(embedded)
+    }
+
+    /// Those of some parts of which the store has no embedding, each once, with what each is known by.
+    fn lacking<'a, T: Clone + 'a>(
+        &self,
+        part: Part,
+        all: impl Iterator<Item = &'a (String, T)>,
+    ) -> Result<(Vec<String>, Vec<T>), TaskError> {
+        let all: IndexMap<&String, &T> = all.map(|(hash, content)| (hash, content)).collect();
+        let there = self.store.embedded(part, &all.keys().map(|hash| (*hash).clone()).collect::<Vec<_>>())?;
+        let lacking = all.into_iter().filter(|(hash, _)| !there.contains(*hash));
+        Ok(lacking.map(|(hash, content)| (hash.clone(), content.clone())).unzip())
     }
 
     /// Forgets what is known below a path and is gone. What another source of the store holds is not below this one's walk
@@ -405,7 +404,7 @@ fn content(
             caption_column(&**collection).map(str::to_string),
         ),
     };
-    let picture = pictures.and_then(|column| record.picture(&column).cloned());
+    let picture = pictures.filter(|_| knows.pictures).and_then(|column| record.picture(&column).cloned());
     let mut fields = fields(&record);
     let words = words(&record);
     let captions = if knows.words { captions_of(&record, captions.as_deref()) } else { vec![] };
@@ -429,7 +428,8 @@ fn content(
         })
         .transpose();
     let (seen, heard) = match (seen, heard) {
-        (Ok(None), Ok(None)) => return Some(Err("it has no picture".to_string())),
+        (Ok(None), Ok(None)) if knows.pictures => return Some(Err("it has no picture".to_string())),
+        (Ok(None), Ok(None)) => return Some(Err("it has no sound".to_string())),
         (Ok(seen), Ok(heard)) => (seen, heard),
         (Err(error), _) | (_, Err(error)) => return Some(Err(error.to_string())),
     };
