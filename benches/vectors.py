@@ -62,6 +62,7 @@ def resident():
 
 def python_side(package, place, width, threads):
     """One package, in a process of its own."""
+    package, _, dtype = package.partition(" ")
     place = pathlib.Path(place)
     base = np.fromfile(place / "base", np.float32).reshape(-1, width)
     queries = np.fromfile(place / "queries", np.float32).reshape(-1, width)
@@ -70,7 +71,7 @@ def python_side(package, place, width, threads):
     if package == "usearch":
         from usearch.index import Index
 
-        index = Index(ndim=width, metric="cos", dtype="f16", connectivity=16, expansion_add=128)
+        index = Index(ndim=width, metric="cos", dtype=dtype, connectivity=16, expansion_add=128)
         start = time.perf_counter()
         index.add(np.arange(len(base)), base, threads=threads)
         build = time.perf_counter() - start
@@ -124,7 +125,8 @@ def main():
             for name, command in [
                 ("rebus f16", [program, *files, width, threads, "f16"]),
                 ("rebus int8", [program, *files, width, threads, "int8"]),
-                ("usearch f16", [sys.executable, __file__, "--side", "usearch", folder, width, threads]),
+                ("usearch f16", [sys.executable, __file__, "--side", "usearch f16", folder, width, threads]),
+                ("usearch int8", [sys.executable, __file__, "--side", "usearch i8", folder, width, threads]),
                 ("faiss f32", [sys.executable, __file__, "--side", "faiss", folder, width, threads]),
             ]:
                 said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
