@@ -9,7 +9,7 @@ use rebus_data::{
     random::{Purpose, below, shuffle, stream},
     split,
 };
-use rebus_models::Observer;
+use rebus_models::{Observer, confidences};
 use serde::Serialize;
 
 use crate::{
@@ -194,7 +194,7 @@ fn best_scale(asked: &[Asked]) -> f64 {
 
 /// The mean of the largest share.
 fn sureness(asked: &[Asked], scale: f64) -> f64 {
-    let most = |cosines: &Asked| softmax(cosines, scale).into_iter().fold(0.0, f64::max);
+    let most = |cosines: &Asked| confidences(cosines, scale).into_iter().fold(0.0, f64::max);
     asked.iter().map(most).sum::<f64>() / asked.len() as f64
 }
 
@@ -204,18 +204,11 @@ fn right(asked: &[Asked]) -> f64 {
     asked.iter().filter(is_right).count() as f64 / asked.len() as f64
 }
 
-fn softmax(cosines: &[f32], scale: f64) -> Vec<f64> {
-    let most = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = cosines.iter().map(|cosine| (f64::from(cosine - most) * scale).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
-}
-
 /// The expected calibration error of questions, each with its scale.
 fn error(asked: &[(Asked, f64)]) -> f64 {
     let mut bins = [(0.0, 0.0); BINS];
     for (cosines, scale) in asked {
-        let most = softmax(cosines, *scale).into_iter().fold(0.0, f64::max);
+        let most = confidences(cosines, *scale).into_iter().fold(0.0, f64::max);
         let bin = &mut bins[((most * BINS as f64) as usize).min(BINS - 1)];
         *bin = (bin.0 + most, bin.1 + right(std::slice::from_ref(cosines)));
     }

@@ -32,7 +32,7 @@ pub mod weights;
 pub use capability::{
     Classify, Conditioner, Denoise, Encode, Encoded, Generate, GenerateOptions, GenerateRequest, Likelihood,
     Model, ModelInfo, NoObserver, Observer, Perceive, Reconstruct, Translate, TranslateOptions,
-    TranslateRequest, Vectors,
+    TranslateRequest, Vectors, confidences,
 };
 pub use error::ModelError;
 pub use folder::{ModelFolder, Package, Precision};

@@ -29,6 +29,7 @@ macro_rules! keeps_the_contract {
             what_is_written_again_takes_the_place,
             another_caption_leaves_the_embedding_of_the_same_picture,
             sources_are_kept_and_paths_below_them_found,
+            a_collection_is_whole_only_with_all_its_embeddings,
             another_model_is_refused_until_all_begins_anew,
             workers_share_paths_and_what_is_dropped_is_free,
         );
@@ -292,6 +293,28 @@ pub(crate) fn words_are_ranked_by_how_often_and_how_rare(place: &dyn Place) {
     assert_eq!(paths(&*store, &phrase), ["/0", "/3"]);
     near(&phrase, &[idf(2.0) * of(1.0, 3.0), idf(2.0) * of(1.0, 8.0)]);
     near(&found("sea sea"), &[2.0 * idf(1.0) * of(1.0, 1.0)]);
+}
+
+pub(crate) fn a_collection_is_whole_only_with_all_its_embeddings(place: &dyn Place) {
+    let record = |key: &str, angle: f32| Entry {
+        container: "/p/set.tar".into(),
+        ..picture(&format!("/p/set.tar#{key}"), angle, "", &[])
+    };
+    let store = filled(place, &[record("a", 1.0)]);
+    store.finish_container("/p/set.tar", "1").unwrap();
+    assert_eq!(store.container("/p/set.tar").unwrap().as_deref(), Some("1"));
+    // The store had the embedding when it was asked, and has it no longer.
+    let mut entry = record("b", 2.0);
+    if let Ok(content) = &mut entry.content {
+        content.embedded[0].vector = None;
+    }
+    put(&*store, &[entry]);
+    store.finish_container("/p/set.tar", "2").unwrap();
+    assert_ne!(store.container("/p/set.tar").unwrap().as_deref(), Some("2"));
+    assert_eq!(store.known(&["/p/set.tar#b".into()]).unwrap()["/p/set.tar#b"].hash, None);
+    put(&*store, &[record("b", 2.0)]);
+    store.finish_container("/p/set.tar", "2").unwrap();
+    assert_eq!(store.container("/p/set.tar").unwrap().as_deref(), Some("2"));
 }
 
 pub(crate) fn another_model_is_refused_until_all_begins_anew(place: &dyn Place) {

@@ -64,7 +64,8 @@ pub trait Store: Send + Sync {
     /// The database cannot be read.
     fn container(&self, path: &str) -> Result<Option<String>, StoreError>;
 
-    /// Notes that a collection was read as a whole.
+    /// Notes that a collection was read as a whole; not if an embedding of one of its records was dropped by another meanwhile,
+    /// so that the record is read again.
     ///
     /// # Errors
     /// The database cannot be written.

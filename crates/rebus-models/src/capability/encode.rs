@@ -39,6 +39,15 @@ pub trait Encode: Send + Sync {
     fn encode(&self, inputs: Encoded<'_>) -> Result<Vectors, ModelError>;
 }
 
+/// How likely each of some cosines is the right one, if one of them is: a softmax of them times a scale, such as
+/// [`Encode::confidence_scale`].
+pub fn confidences(cosines: &[f32], scale: f64) -> Vec<f64> {
+    let most = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = cosines.iter().map(|cosine| (f64::from(cosine - most) * scale).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}
+
 /// Many inputs of one modality.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]

@@ -15,7 +15,7 @@ pub(crate) mod translate;
 pub use classify::Classify;
 pub use conditioner::Conditioner;
 pub use denoise::{Denoise, Parameterization};
-pub use encode::{Encode, Encoded, Vectors};
+pub use encode::{Encode, Encoded, Vectors, confidences};
 pub use generate::{Generate, GenerateOptions, GenerateRequest};
 pub use likelihood::{Likelihood, bits_per_dimension};
 pub use model::{Model, ModelInfo};

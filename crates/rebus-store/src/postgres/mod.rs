@@ -306,7 +306,9 @@ impl Store for PostgresStore {
     }
 
     fn finish_container(&self, path: &str, stamp: &str) -> Result<(), StoreError> {
-        let query = "INSERT INTO container VALUES ($1, $2) ON CONFLICT (path) DO UPDATE SET stamp = $2";
+        let query = "INSERT INTO container SELECT $1, $2 WHERE NOT EXISTS
+                     (SELECT 1 FROM item WHERE container = $1 AND hash IS NULL AND reason IS NULL)
+                     ON CONFLICT (path) DO UPDATE SET stamp = $2";
         self.write(|transaction| transaction.execute(query, &[&clean(path), &stamp]).map(|_| ()))
     }
 

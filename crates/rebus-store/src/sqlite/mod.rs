@@ -285,7 +285,9 @@ impl Store for SqliteStore {
 
     fn finish_container(&self, path: &str, stamp: &str) -> Result<(), StoreError> {
         self.write(|connection| {
-            connection.execute("INSERT OR REPLACE INTO container VALUES (?1, ?2)", [path, stamp]).map(|_| ())
+            let query = "INSERT OR REPLACE INTO container SELECT ?1, ?2 WHERE NOT EXISTS
+                         (SELECT 1 FROM item WHERE container = ?1 AND hash IS NULL AND reason IS NULL)";
+            connection.execute(query, [path, stamp]).map(|_| ())
         })
     }
 

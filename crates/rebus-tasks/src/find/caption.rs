@@ -5,10 +5,7 @@ use rebus_models::Model;
 use rebus_store::{Filter, Item, Part, Store, Value, dot};
 use serde::Serialize;
 
-use super::{
-    embed::{Embedder, softmax},
-    index::hash_of,
-};
+use super::{embed::Embedder, index::hash_of};
 use crate::TaskError;
 
 /// Captions that share a picture's certainty: those further away have next to none of it.
@@ -54,11 +51,13 @@ pub fn caption(
             return Err(TaskError::NoCaptions);
         }
         let cosines: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
-        let confidences = softmax(&cosines, embedder.confidence_scale(count_of_all));
+        let confidences = embedder.confidences(&cosines, count_of_all);
         let some = hits.iter().zip(confidences).take(count);
         let ids: Vec<i64> = some.clone().map(|(hit, _)| hit.item).collect();
         let mut guesses = vec![];
-        for ((hit, confidence), item) in some.zip(store.items(&ids)?) {
+        for item in store.items(&ids)? {
+            // One that is gone meanwhile is left out.
+            let Some((hit, confidence)) = some.clone().find(|(hit, _)| hit.item == item.id) else { continue };
             let caption = nearest_caption(store, &item, &picture)?;
             guesses.push(Guess { caption, confidence, cosine: hit.score, path: item.path });
         }

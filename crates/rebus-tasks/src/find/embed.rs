@@ -2,7 +2,7 @@
 
 use image::DynamicImage;
 use rebus_data::{MelConfig, Sounds};
-use rebus_models::{Encode, Encoded, Model, ModelError, Vectors, registry::able};
+use rebus_models::{Encode, Encoded, Model, ModelError, Vectors, confidences, registry::able};
 use rebus_store::ModelKey;
 
 use crate::{TaskError, reconstruct::fit};
@@ -35,13 +35,19 @@ impl<'a> Embedder<'a> {
 
     /// What cosines are multiplied with before a softmax says how likely each of so many is: what `rebus eval --calibrate` noted, or
     /// what the model learned.
-    pub(super) fn confidence_scale(&self, count: usize) -> f32 {
+    fn confidence_scale(&self, count: usize) -> f32 {
         let noted = &self.model.info().provenance["calibration"];
         let noted = |key: &str| noted[key].as_f64().map(|number| number as f32);
         let calibrated = noted("scale").zip(noted("scale_per_log"));
         let calibrated =
             calibrated.map(|(scale, more)| (scale + more * (count.max(1) as f32).ln()).clamp(1.0, 1000.0));
         calibrated.or_else(|| self.encode.confidence_scale()).unwrap_or(USUAL_SCALE)
+    }
+
+    /// How likely each of some of so many cosines is the right one, if one of them is.
+    pub(super) fn confidences(&self, cosines: &[f32], count: usize) -> Vec<f32> {
+        let shares = confidences(cosines, f64::from(self.confidence_scale(count)));
+        shares.into_iter().map(|share| share as f32).collect()
     }
 
     /// How sounds should be heard, if the model hears any.
@@ -114,12 +120,4 @@ pub fn model_key(model: &dyn Model, name: &str) -> Result<ModelKey, TaskError> {
 pub(super) fn unit(row: &[f32]) -> Vec<f32> {
     let length = row.iter().map(|number| number * number).sum::<f32>().sqrt();
     row.iter().map(|number| if length > 0.0 { number / length } else { 0.0 }).collect()
-}
-
-/// How likely each of some cosines is the right one, if one of them is.
-pub(super) fn softmax(cosines: &[f32], scale: f32) -> Vec<f32> {
-    let most = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f32> = cosines.iter().map(|cosine| ((cosine - most) * scale).exp()).collect();
-    let sum: f32 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
 }

@@ -337,8 +337,7 @@ impl Indexing<'_> {
         Ok(lacking.map(|(hash, content)| (hash.clone(), content.clone())).unzip())
     }
 
-    /// Forgets what is known below a path and is gone. What another source of the store holds is not below this one's walk
-    /// alone, and stays as long as its file is there.
+    /// Forgets what is known below a path and was not met there.
     fn forget(
         &mut self,
         root: &str,

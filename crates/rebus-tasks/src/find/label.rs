@@ -5,7 +5,7 @@ use rebus_models::Model;
 use rebus_store::dot;
 use serde::Serialize;
 
-use super::embed::{Embedder, softmax};
+use super::embed::Embedder;
 use crate::TaskError;
 
 /// A label of a picture.
@@ -41,7 +41,7 @@ pub fn label(
     let pictures = embedder.pictures(pictures)?;
     let each = pictures.iter().map(|picture| {
         let cosines: Vec<f32> = words.iter().map(|words| dot(picture, words)).collect();
-        let confidences = softmax(&cosines, embedder.confidence_scale(labels.len()));
+        let confidences = embedder.confidences(&cosines, labels.len());
         let mut labelled: Vec<Labelled> = labels
             .iter()
             .zip(cosines.iter().zip(confidences))
