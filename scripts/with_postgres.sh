@@ -8,6 +8,7 @@
 # skipped.
 set -euo pipefail
 
+here=$PWD
 place=$(mktemp -d)
 chmod 755 "$place"
 server=""
@@ -42,7 +43,7 @@ start() {
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     "${as_user[@]}" "$bin/pg_ctl" -D "$place/data" -l "$place/socket/log" -w \
         -o "-p $port -k $place/socket -c listen_addresses=127.0.0.1 -c fsync=off" start >/dev/null || return 1
-    cd "$OLDPWD"
+    cd "$here"
     server=$bin
     export REBUS_TEST_POSTGRES=postgres://rebus@127.0.0.1:$port
 }
@@ -50,7 +51,7 @@ start() {
 if start; then
     echo "PostgreSQL is at $REBUS_TEST_POSTGRES"
 else
-    cd "$OLDPWD" 2>/dev/null || true
+    cd "$here"
     echo "PostgreSQL could not be started: tests that need it are skipped" >&2
 fi
 "$@"

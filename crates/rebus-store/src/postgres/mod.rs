@@ -123,6 +123,15 @@ fn connect(address: &Address, make: bool) -> Result<Client, StoreError> {
         }
     }
     find_types(&mut client).map_err(said)?;
+    let new_enough = "SELECT extversion, string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension
+                      WHERE extname = 'vector'";
+    let extension = client.query_opt(new_enough, &[]).map_err(said)?;
+    if let Some(row) = extension.filter(|row| !row.get::<_, bool>(1)) {
+        let installed: String = row.get(0);
+        let reason =
+            format!("it has pgvector {installed}, and 0.8 or newer is needed: ALTER EXTENSION vector UPDATE");
+        return Err(StoreError::Database { place, reason });
+    }
     let version = "SELECT value FROM about WHERE name = 'version'";
     let found =
         client.query_opt(version, &[]).map_err(said)?.and_then(|row| row.get::<_, String>(0).parse().ok());

@@ -100,6 +100,11 @@ fn another_version_and_another_schema_are_refused_and_a_store_that_is_not_there(
     assert!(matches!(open(), StoreError::Missing { .. }));
     drop(place.open());
     let mut other = Client::connect(&place.address(), postgres::NoTls).unwrap();
+    other.batch_execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'").unwrap();
+    let error = open().to_string();
+    assert!(error.contains("pgvector 0.7.4") && error.contains("0.8"), "{error}");
+    other.batch_execute("UPDATE pg_extension SET extversion = '0.10.0' WHERE extname = 'vector'").unwrap();
+    drop(place.open());
     other.batch_execute("UPDATE rebus.about SET value = '9' WHERE name = 'version'").unwrap();
     assert!(matches!(open(), StoreError::Version { found: 9, .. }));
     other.batch_execute("DROP SCHEMA rebus CASCADE; CREATE SCHEMA rebus").unwrap();
