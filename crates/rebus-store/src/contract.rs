@@ -251,8 +251,10 @@ pub(crate) fn an_index_finds_what_looking_at_each_finds_and_follows_changes(plac
         other.refresh().unwrap();
         for filter in [None, Some(&low)] {
             for query in [[1.0, 0.0], [0.6, 0.8], [-0.8, 0.6]] {
-                let exact = store.nearest(Part::Picture, &query, 5, filter).unwrap();
-                assert_eq!(other.nearest(Part::Picture, &query, 5, filter).unwrap(), exact);
+                for count in [5, 400] {
+                    let exact = store.nearest(Part::Picture, &query, count, filter).unwrap();
+                    assert_eq!(other.nearest(Part::Picture, &query, count, filter).unwrap(), exact);
+                }
             }
         }
     };

@@ -98,7 +98,8 @@ impl Towers {
             (hearing.scale, hearing.bias) = (scale, bias);
         }
         let staying = DualNetwork { sound: None, ..staying };
-        Self { learning, staying, config, pairs, tokenizer: folder.tokenizer.clone() }.checked()
+        let tokenizer = config.text.is_some().then(|| folder.require_tokenizer()).transpose()?;
+        Self { learning, staying, config, pairs, tokenizer }.checked()
     }
 
     /// Refuses pairs of which a tower is not there, or of which none learns.

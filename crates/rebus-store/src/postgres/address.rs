@@ -1,6 +1,6 @@
 //! Where a server is, and how it is spoken with: an address as `psql` has it.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use postgres::{Client, Config, config::Host};
 use rustls_tokio_postgres::{
@@ -39,9 +39,13 @@ impl Address {
             }
             pairs.retain(|(name, _)| name != "sslrootcert");
             url.query_pairs_mut().clear().extend_pairs(pairs);
+            // The client does not take a plus for a space.
+            let query = url.query().map(|query| query.replace('+', "%20"));
+            url.set_query(query.as_deref());
             text = url.into();
         }
-        let config = Config::from_str(&text).map_err(|error| wrong(super::told(&error)))?;
+        let mut config = Config::from_str(&text).map_err(|error| wrong(super::told(&error)))?;
+        config.keepalives_idle(Duration::from_secs(30));
         let tls = match (verify, authorities) {
             (false, None) => config_no_verify(),
             (true, None) => config_platform_verifier().map_err(|error| wrong(error.to_string()))?,
@@ -60,7 +64,8 @@ impl Address {
 
 fn shown(config: &Config) -> String {
     let host = match config.get_hosts().first() {
-        Some(Host::Tcp(name)) => name.clone(),
+        // Of a password with an `@` in it the client takes the rest for a part of the host.
+        Some(Host::Tcp(name)) => name.rsplit('@').next().unwrap_or_default().to_string(),
         #[cfg(unix)]
         Some(Host::Unix(path)) => path.display().to_string(),
         None => String::new(),
@@ -82,6 +87,12 @@ mod tests {
         let full = Address::parse("postgres://ann:secret@db.example/pictures?sslmode=verify-full").unwrap();
         assert_eq!(full.config.get_ssl_mode(), postgres::config::SslMode::Require);
         assert_eq!(full.config.get_password(), Some(&b"secret"[..]));
+        let odd = "postgres://ann:sec@ret@db.example/pictures?options=-c%20a%3D9&sslmode=verify-full";
+        let odd = Address::parse(odd).unwrap();
+        assert_eq!(odd.config.get_options(), Some("-c a=9"));
+        assert!(!odd.shown.to_string_lossy().contains("ret"), "{:?}", odd.shown);
+        let odd = Address::parse("postgres://ann:sec@ret@db.example/pictures").unwrap();
+        assert_eq!(odd.shown.to_str(), Some("postgres://db.example:5432/pictures"));
         for (wrong, said) in [
             ("postgres://db/pictures?sslmode=perhaps", "sslmode"),
             ("postgres://db:many/pictures", "port"),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use postgres::types::ToSql;
 
-use super::{INDEXING, PostgresStore, Said, number_of, parameters};
+use super::{INDEXING, PATIENCE, PostgresStore, Said, number_of, parameters};
 use crate::{Filter, Hit, Part, Scalar, StoreError, exact, words::phrases};
 
 /// What is asked of the database beside what is wanted: exact products change the order.
@@ -28,10 +28,15 @@ impl PostgresStore {
         if count == 0 || query.is_empty() {
             return Ok(vec![]);
         }
-        let is_indexed = self.is_indexed(part)? && !self.is_few(filter)?;
+        let mut is_indexed = self.is_indexed(part)? && !self.is_few(filter)?;
         let mut asked = count + MORE;
         loop {
             let mut near = self.near(part, query, asked, filter, is_indexed)?;
+            if is_indexed && near.len() < asked {
+                // The index gave up before it had met enough that the filter lets through.
+                is_indexed = false;
+                continue;
+            }
             let is_all = near.len() < asked;
             near.sort_by(|a, b| b.0.score.total_cmp(&a.0.score).then_with(|| a.1.cmp(&b.1)));
             let mut seen = HashSet::new();
@@ -77,9 +82,10 @@ impl PostgresStore {
             let mut transaction = client.transaction()?;
             if is_indexed {
                 let candidates = (asked.max(self.config.expansion_search)).min(MOST_CANDIDATES);
-                // Along the index and through a filter, on and on until enough is found.
+                // Along the index and through a filter until enough is found, or most of memory is taken.
                 transaction.batch_execute(&format!(
-                    "SET LOCAL hnsw.ef_search = {candidates}; SET LOCAL hnsw.iterative_scan = strict_order;
+                    "SET LOCAL hnsw.ef_search = {candidates}; SET LOCAL hnsw.iterative_scan = relaxed_order;
+                     SET LOCAL hnsw.max_scan_tuples = 1000000; SET LOCAL hnsw.scan_mem_multiplier = 16;
                      SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
                 ))?;
             }
@@ -131,15 +137,18 @@ impl PostgresStore {
                     Some(false) => client.batch_execute(&format!("DROP INDEX IF EXISTS {name}"))?,
                     None => {}
                 }
-                // While it is made, others write on.
-                client.batch_execute(&format!(
+                // While it is made, others write on; and it waits for them as long as they take.
+                client.batch_execute("SET lock_timeout = 0")?;
+                let made = client.batch_execute(&format!(
                     "CREATE INDEX CONCURRENTLY {name} ON embedding USING hnsw ((data::halfvec({})) halfvec_ip_ops)
                      WITH (m = {}, ef_construction = {}) WHERE part = {}",
                     model.width,
                     self.config.connectivity,
                     self.config.expansion_add,
                     number_of(part)
-                ))
+                ));
+                client.batch_execute(&format!("SET lock_timeout = '{PATIENCE}'"))?;
+                made
             });
             client.execute("SELECT pg_advisory_unlock($1, $2)", &[&INDEXING.0, &INDEXING.1])?;
             made

@@ -99,7 +99,11 @@ fn connect(address: &Address, make: bool) -> Result<Client, StoreError> {
     let said = |error| said(address, error);
     let place = address.shown.clone();
     let mut client = address.connect().map_err(said)?;
-    let settings = format!("SET client_min_messages = warning; SET lock_timeout = '{PATIENCE}'");
+    // A machine that vanishes without a word is missed within a minute, and what it had claimed is free.
+    let settings = format!(
+        "SET client_min_messages = warning; SET lock_timeout = '{PATIENCE}'; SET tcp_keepalives_idle = 30;
+         SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+    );
     client.batch_execute(&settings).map_err(said)?;
     let there = "SELECT to_regnamespace('rebus') IS NOT NULL, to_regclass('rebus.about') IS NOT NULL";
     let is_there = |client: &mut Client| client.query_one(there, &[]).map(|row| (row.get(0), row.get(1)));
@@ -280,14 +284,15 @@ impl Store for PostgresStore {
     }
 
     fn remove_source(&self, path: &str) -> Result<usize, StoreError> {
-        let query = "DELETE FROM source WHERE path = $1";
-        let removed = self.write(|transaction| transaction.execute(query, &[&clean(path)]))?;
-        if removed == 0 {
-            let indexed = self.about()?.sources.join(", ");
-            return Err(StoreError::NoSource { path: path.to_string(), indexed });
+        let sources = self.about()?.sources;
+        if !sources.contains(&clean(path)) {
+            return Err(StoreError::NoSource { path: path.to_string(), indexed: sources.join(", ") });
         }
         let gone: Vec<String> = self.paths_below(path)?.into_iter().map(|of| of.path).collect();
         self.forget(&gone)?;
+        // Last: who is broken off finds it again.
+        let query = "DELETE FROM source WHERE path = $1";
+        self.write(|transaction| transaction.execute(query, &[&clean(path)]))?;
         Ok(gone.len())
     }
 

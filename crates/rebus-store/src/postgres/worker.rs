@@ -19,7 +19,11 @@ pub(super) struct PostgresWorker<'a> {
 
 impl<'a> PostgresWorker<'a> {
     pub(super) fn begin(store: &'a PostgresStore) -> Result<Self, StoreError> {
-        Ok(Self { store, client: connect(&store.address, false)?, held: HashSet::new() })
+        let mut client = connect(&store.address, false)?;
+        // What was embedded is worth waiting for, while others write.
+        let patient = client.batch_execute("SET lock_timeout = '10min'");
+        patient.map_err(|error| said(&store.address, error))?;
+        Ok(Self { store, client, held: HashSet::new() })
     }
 
     fn write(&mut self, what: impl FnOnce(&mut Transaction<'_>) -> Said<()>) -> Result<(), StoreError> {
@@ -63,6 +67,9 @@ impl Worker for PostgresWorker<'_> {
 
     fn release(&mut self, paths: &[String]) -> Result<(), StoreError> {
         let held: Vec<String> = paths.iter().filter(|path| self.held.remove(*path)).cloned().collect();
+        if held.is_empty() {
+            return Ok(());
+        }
         let query =
             "SELECT pg_advisory_unlock(hashtextextended(path, 0)) FROM unnest($1::text[]) AS given (path)";
         let done = self.client.query(query, &[&all_clean(&held)]);

@@ -242,14 +242,14 @@ impl Store for SqliteStore {
     }
 
     fn remove_source(&self, path: &str) -> Result<usize, StoreError> {
-        let removed =
-            self.write(|connection| connection.execute("DELETE FROM source WHERE path = ?1", [path]))?;
-        if removed == 0 {
-            let indexed = self.about()?.sources.join(", ");
-            return Err(StoreError::NoSource { path: path.to_string(), indexed });
+        let sources = self.about()?.sources;
+        if !sources.iter().any(|source| source == path) {
+            return Err(StoreError::NoSource { path: path.to_string(), indexed: sources.join(", ") });
         }
         let gone: Vec<String> = self.paths_below(path)?.into_iter().map(|of| of.path).collect();
         self.forget(&gone)?;
+        // Last: who is broken off finds it again.
+        self.write(|connection| connection.execute("DELETE FROM source WHERE path = ?1", [path]))?;
         Ok(gone.len())
     }
 

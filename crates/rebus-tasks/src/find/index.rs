@@ -61,8 +61,10 @@ pub fn index(
     let embedder = Embedder::of(model)?;
     let walks = paths.iter().map(|path| Ok((stored_path(path)?, walk(path)?)));
     let mut walks = walks.collect::<Result<Vec<_>, TaskError>>()?;
-    if embedder.hears().is_none() {
-        walks.iter_mut().for_each(|(_, walk)| walk.files.retain(|file| !sound::is_sound(&file.path)));
+    // Files that the model knows nothing of are not its to read.
+    let (hears, sees) = (embedder.hears().is_some(), embedder.sees_pictures());
+    for (_, walk) in &mut walks {
+        walk.files.retain(|file| if sound::is_sound(&file.path) { hears } else { sees });
     }
     store.adopt(&embedder.key(name))?;
     let total = walks.iter().map(|(_, walk)| walk.files.len()).sum();
