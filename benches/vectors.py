@@ -104,6 +104,7 @@ def main():
     parser.add_argument("counts", nargs="+", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--only", nargs="+", metavar="INDEX", help='such as "rebus int8" "faiss f32"')
     options = parser.parse_args()
     width, threads = str(options.width), str(options.threads)
     build = ["cargo", "build", "--release", "--example", "vectors", "-p", "rebus-store", "--message-format=json"]
@@ -129,6 +130,8 @@ def main():
                 ("usearch int8", [sys.executable, __file__, "--side", "usearch i8", folder, width, threads]),
                 ("faiss f32", [sys.executable, __file__, "--side", "faiss", folder, width, threads]),
             ]:
+                if options.only and name not in options.only:
+                    continue
                 said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 print(f"{count:>8}  {name:12}", json.loads(said), flush=True)
 
