@@ -1,7 +1,10 @@
 //! A store on a server: what is its own beside what every store keeps to. The server is the one that REBUS_TEST_POSTGRES names,
 //! by an address without a database; each test has a database of its own there.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    io::Write as _,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -47,7 +50,10 @@ impl Place for Database {
 fn database() -> Option<Database> {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let Ok(server) = std::env::var("REBUS_TEST_POSTGRES") else {
-        eprintln!("skipped: REBUS_TEST_POSTGRES names no server; scripts/with_postgres.sh starts one");
+        // Past what the test runner keeps to itself.
+        let _ = std::io::stderr().write_all(
+            b"skipped: REBUS_TEST_POSTGRES names no server; scripts/with_postgres.sh starts one\n",
+        );
         return None;
     };
     let name = format!("rebus_test_{}_{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
