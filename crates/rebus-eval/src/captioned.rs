@@ -1,11 +1,12 @@
-//! The records that a measure looks at: those with a picture that can be read and, where one is asked for, a caption.
+//! The records that a measure looks at: those with a picture that can be read and, where they are asked for, a caption and a sound.
 
 use rayon::prelude::*;
 use rebus_data::{
-    Collection, DataConfig, Pictures,
+    Collection, DataConfig, MelConfig, Pictures, Sounds,
     fit::Fitter,
     main_pictures,
     picture::{decode, flatten, parse_color},
+    sound,
 };
 
 use crate::EvalError;
@@ -19,6 +20,8 @@ pub(crate) struct Captioned {
     /// The name of its class, where one was asked for and is there.
     pub(crate) class: Option<String>,
     pub(crate) picture: Pictures,
+    /// What is said of it, where that was asked for.
+    pub(crate) sound: Option<Sounds>,
 }
 
 /// What is asked of records.
@@ -29,16 +32,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) caption: Option<&'a str>,
     /// The column of classes.
     pub(crate) class: Option<&'a str>,
+    /// The column of sounds, and how they are heard.
+    pub(crate) sound: Option<(&'a str, &'a MelConfig)>,
 }
 
 impl<'a> Ask<'a> {
     /// Pictures with a caption in `column`.
     pub(crate) fn caption(config: &'a DataConfig, column: &'a str) -> Self {
-        Self { config, caption: Some(column), class: None }
+        Self { config, caption: Some(column), class: None, sound: None }
     }
 }
 
-/// Those of some records that have a picture and, where one is asked for, a caption, on all cores.
+/// Those of some records that have a picture and, where they are asked for, a caption and a sound, on all cores.
 pub(crate) fn captioned(
     collection: &dyn Collection,
     ask: Ask<'_>,
@@ -49,7 +54,10 @@ pub(crate) fn captioned(
     let fitter = Fitter::new(config)?;
     let background = parse_color(&config.background)?;
     let read = |&record: &usize| {
-        let fields = collection.record(record).ok()?;
+        let fields = match ask.sound {
+            Some(_) => collection.whole(record).ok()?,
+            None => collection.record(record).ok()?,
+        };
         let caption = match ask.caption {
             Some(column) => fields.text(column).filter(|caption| !caption.is_empty())?,
             None => String::new(),
@@ -59,7 +67,13 @@ pub(crate) fn captioned(
         let bucket = fitter.bucket(image.width(), image.height());
         let picture = Pictures::from_images(&[fitter.fit(image, bucket).ok()?]).ok()?;
         let class = ask.class.and_then(|column| fields.text(column));
-        Some(Captioned { record, caption, class, picture })
+        let sound = match ask.sound {
+            Some((column, mel)) => {
+                Some(sound::decode(fields.fields.get(column)?.file()?).ok()?.log_mel(mel).ok()?)
+            }
+            None => None,
+        };
+        Some(Captioned { record, caption, class, picture, sound })
     };
     Ok(records.par_iter().filter_map(read).collect())
 }

@@ -57,6 +57,9 @@ pub struct Against {
     pub fingerprint: String,
     /// Its column of captions.
     pub column: Option<String>,
+    /// Its column of sounds, where the model was told those instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sounds: Option<String>,
     /// How many of its pictures are the reference of distances.
     pub reference: usize,
     /// How many pictures count as training pictures.

@@ -4,6 +4,7 @@ use image::DynamicImage;
 use rebus_data::Sound;
 use rebus_models::{
     GenerateRequest, Input, Model, ModelError, Observer,
+    capability::heard_by,
     registry::able,
     sampling::{Sampler, SavedNoise},
 };
@@ -184,13 +185,7 @@ fn shown(model: &dyn Model, images: &[(String, DynamicImage)]) -> Result<Vec<Inp
 /// Sounds as the model hears them.
 fn heard(model: &dyn Model, sounds: &[(String, Sound)]) -> Result<Vec<Input>, TaskError> {
     let Some((name, _)) = sounds.first() else { return Ok(vec![]) };
-    let mel = model.conditioner().and_then(|conditioner| conditioner.hears());
-    let mel = mel.ok_or_else(|| ModelError::Request {
-        option: "audio",
-        value: name.clone(),
-        rule: "this model hears nothing; one that was trained with `[condition] encoder` of one that hears does, as emoji-dual-flow"
-            .to_string(),
-    })?;
+    let mel = heard_by(model, "audio", name)?;
     sounds.iter().map(|(_, sound)| Ok(Input::Sound(sound.log_mel(&mel)?))).collect()
 }
 

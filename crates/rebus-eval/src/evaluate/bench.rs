@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use rebus_data::{Collection, Pictures, captions::caption_column};
-use rebus_models::{ModelError, Observer};
+use rebus_data::{Collection, MelConfig, Pictures, captions::caption_column};
+use rebus_models::{Input, ModelError, Observer};
 
 use super::{
     CaptionSet, Evaluation, Pair, Rulers, Source, cache,
@@ -28,6 +28,8 @@ pub(super) struct Bench<'a> {
     pub(super) rulers: Rulers<'a>,
     pub(super) settings: &'a Evaluation,
     pub(super) column: Option<&'a str>,
+    /// The column of sounds that are told instead of captions, and how the model hears them.
+    pub(super) sounds: Option<(&'a str, &'a MelConfig)>,
     pub(super) observer: &'a mut dyn Observer,
     /// Pictures so far, and in all.
     pub(super) done: usize,
@@ -95,10 +97,11 @@ impl Bench<'_> {
                 Source::Model(_) => {
                     let records: Vec<usize> = own.iter().map(|record| record.record).collect();
                     self.look_at(&mut truth, &own)?;
+                    let told: Vec<Input> =
+                        own.iter().zip(&captions).map(|(own, caption)| told(own, caption)).collect();
                     let (done, total) = (self.done, self.total);
                     let mut patient = Patient { observer: self.observer, done, total };
-                    let drawn =
-                        self.source.draw(&records, &captions, &self.settings.drawing, &mut patient)?;
+                    let drawn = self.source.draw(&records, &told, &self.settings.drawing, &mut patient)?;
                     drawings.at(self.rulers, &drawn)?;
                     for (record, caption) in own.iter().zip(&captions) {
                         drawings.are(record, caption, self.rulers);
@@ -135,15 +138,16 @@ impl Bench<'_> {
         };
         // Where pictures have several shapes, those of the model's own.
         let fits = |record: &Captioned| self.source.knows(record.picture.shape);
-        let (own, captions): (Vec<&Captioned>, Vec<String>) =
-            own.iter().zip(captions).filter(|(record, _)| fits(record)).unzip();
+        let fitting = own.iter().zip(&captions).filter(|(record, _)| fits(record));
+        let (own, told): (Vec<&Captioned>, Vec<Input>) =
+            fitting.map(|(record, caption)| (record, told(record, caption))).unzip();
         if own.is_empty() {
             return Ok(None);
         }
         let truth = stack(own.iter().map(|record| &record.picture));
         let (done, total) = (self.done, self.total);
         let mut patient = Patient { observer: self.observer, done, total };
-        self.source.likelihood(&truth, &captions, self.settings.drawing.seed, &mut patient)
+        self.source.likelihood(&truth, &told, self.settings.drawing.seed, &mut patient)
     }
 
     /// A drawing of a set once more, and a real picture.
@@ -154,12 +158,15 @@ impl Bench<'_> {
     ) -> Result<Option<Pair>, EvalError> {
         let drawn = match self.source {
             Source::Pictures(_) => self.own(&[record])?.pop().map(|record| record.picture),
-            Source::Model(_) => {
-                let (done, total) = (self.done, self.total);
-                let mut patient = Patient { observer: self.observer, done, total };
-                let captions = [caption.to_string()];
-                Some(self.source.draw(&[record], &captions, &self.settings.drawing, &mut patient)?)
-            }
+            Source::Model(_) => match self.own(&[record])?.first() {
+                Some(own) => {
+                    let (done, total) = (self.done, self.total);
+                    let mut patient = Patient { observer: self.observer, done, total };
+                    let told = [told(own, caption)];
+                    Some(self.source.draw(&[record], &told, &self.settings.drawing, &mut patient)?)
+                }
+                None => None,
+            },
         };
         let other = self.read(&[other])?.pop().map(|record| record.picture);
         let caption = caption.to_string();
@@ -171,16 +178,20 @@ impl Bench<'_> {
         captioned(self.collection, self.ask(self.column), records)
     }
 
-    /// The same of what a set's numbers mean: the collection, or the pictures that are measured.
+    /// The same of what a set's numbers mean, with what is said of them: the collection, or the pictures that are measured.
     fn own(&self, records: &[usize]) -> Result<Vec<Captioned>, EvalError> {
         match self.source {
-            Source::Model(_) => self.read(records),
+            Source::Model(_) => {
+                let ask = Ask { sound: self.sounds, ..self.ask(self.column) };
+                captioned(self.collection, ask, records)
+            }
             Source::Pictures(drawn) => captioned(drawn, self.ask(caption_column(drawn)), records),
         }
     }
 
     fn ask<'b>(&'b self, caption: Option<&'b str>) -> Ask<'b> {
-        Ask { config: &self.settings.data, caption, class: self.rulers.judge.map(Judge::column) }
+        let class = self.rulers.judge.map(Judge::column);
+        Ask { config: &self.settings.data, caption, class, sound: None }
     }
 
     fn look_at(&self, look: &mut Look, records: &[Captioned]) -> Result<(), EvalError> {
@@ -210,6 +221,11 @@ fn readable<'a>(asked: &'a [usize], read: &'a [Captioned]) -> impl Iterator<Item
         next = place + 1;
         Some(place)
     })
+}
+
+/// What the model is told of a record: its sound, where that is asked for, or else a caption.
+fn told(own: &Captioned, caption: &str) -> Input {
+    own.sound.clone().map_or_else(|| Input::Text(caption.to_string()), Input::Sound)
 }
 
 /// One picture of a batch.

@@ -35,6 +35,8 @@ pub struct Evaluation {
     pub data: DataConfig,
     /// The column of captions; the collection's first text column by default.
     pub column: Option<String>,
+    /// A column of sounds that a model is told instead of the captions.
+    pub sounds: Option<String>,
     /// The most captions of each set; by default 1,000 of a model, and all pictures that lie there already.
     pub samples: Option<usize>,
     /// More sets of captions, beside those of training and those held out.
@@ -95,6 +97,7 @@ impl Evaluation {
         Self {
             data,
             column: None,
+            sounds: None,
             samples: None,
             sets: vec![],
             last_set_only: false,
@@ -109,7 +112,7 @@ impl Evaluation {
 /// Draws the captions of each set and measures the drawings. `name` is what the report calls them.
 ///
 /// # Errors
-/// A model that does not draw, a set without a picture, an interruption.
+/// A model that does not draw, or hears nothing of the sounds that it is to be told, a set without a picture, an interruption.
 pub fn evaluate(
     name: &str,
     source: Source<'_>,
@@ -125,8 +128,10 @@ pub fn evaluate(
     if source.follows_captions() && column.is_none() {
         return Err(EvalError::NoCaptions { location: collection.location().display().to_string() });
     }
+    let mel = settings.sounds.as_deref().map(|column| source.hears(column)).transpose()?.flatten();
+    let sounds = settings.sounds.as_deref().zip(mel.as_ref());
     let total = plan.reference.len() + plan.sets.iter().map(|set| set.records.len()).sum::<usize>();
-    let mut bench = Bench { source, collection, rulers, settings, column, observer, done: 0, total };
+    let mut bench = Bench { source, collection, rulers, settings, column, sounds, observer, done: 0, total };
 
     let reference = bench.look(&plan.reference)?;
     let drawn: Vec<Drawn> = plan.sets.iter().map(|set| bench.draw(set)).collect::<Result<_, _>>()?;
@@ -166,6 +171,7 @@ pub fn evaluate(
             location: collection.location().display().to_string(),
             fingerprint: collection.fingerprint()?,
             column: column.map(str::to_string),
+            sounds: settings.sounds.clone(),
             reference: reference.len(),
             training: training.len(),
         },

@@ -1,8 +1,9 @@
 //! Where the pictures come from that are measured: a model that draws them, or a collection in which they lie.
 
-use rebus_data::{Collection, Pictures};
+use rebus_data::{Collection, MelConfig, Pictures};
 use rebus_models::{
-    Condition, GenerateRequest, Input, Model, ModelError, Observer, capability::bits_per_dimension,
+    Condition, GenerateRequest, Input, Model, ModelError, Observer,
+    capability::{bits_per_dimension, heard_by},
     registry::able,
 };
 
@@ -31,11 +32,21 @@ pub struct Drawing {
 }
 
 impl Source<'_> {
-    /// What the model is told of captions; nothing by one that reads none.
-    fn condition(&self, captions: &[String]) -> Result<Option<Condition>, ModelError> {
+    /// What the model makes of what it is told; nothing by one that reads no captions.
+    fn condition(&self, told: &[Input]) -> Result<Option<Condition>, ModelError> {
         let Self::Model(model) = self else { return Ok(None) };
-        let texts: Vec<Input> = captions.iter().cloned().map(Input::Text).collect();
-        model.conditioner().map(|conditioner| conditioner.condition(&texts)).transpose()
+        model.conditioner().map(|conditioner| conditioner.condition(told)).transpose()
+    }
+
+    /// How the model hears the sounds of a column.
+    ///
+    /// # Errors
+    /// It hears nothing.
+    pub(super) fn hears(&self, column: &str) -> Result<Option<MelConfig>, ModelError> {
+        match self {
+            Self::Model(model) => heard_by(*model, "sounds", column).map(Some),
+            Self::Pictures(_) => Ok(None),
+        }
     }
 
     /// Whether a batch of pictures has the shape that the model was trained on.
@@ -43,20 +54,20 @@ impl Source<'_> {
         matches!(self, Self::Model(model) if model.info().picture_shape == [channels, height, width])
     }
 
-    /// How likely the model takes true pictures with their captions to be, on average.
+    /// How likely the model takes true pictures with what is said of them to be, on average.
     ///
     /// # Errors
     /// Pictures of another size, an interruption.
     pub(super) fn likelihood(
         &self,
         truth: &Pictures,
-        captions: &[String],
+        told: &[Input],
         seed: u64,
         observer: &mut dyn Observer,
     ) -> Result<Option<TrueLikelihood>, EvalError> {
         let Self::Model(model) = self else { return Ok(None) };
         let Some(knows) = model.likelihood() else { return Ok(None) };
-        let condition = self.condition(captions)?;
+        let condition = self.condition(told)?;
         let nats = knows.log_probability(truth, condition.as_ref(), seed, observer)?;
         let mean = -nats.iter().sum::<f64>() / nats.len().max(1) as f64;
         Ok(Some(TrueLikelihood {
@@ -87,14 +98,14 @@ impl Source<'_> {
         }
     }
 
-    /// A picture for each record, in order, from the captions given.
+    /// A picture for each record, in order, from what is said of it.
     ///
     /// # Errors
     /// Nothing that draws, an interruption.
     pub(super) fn draw(
         &self,
         records: &[usize],
-        captions: &[String],
+        told: &[Input],
         drawing: &Drawing,
         observer: &mut dyn Observer,
     ) -> Result<Pictures, EvalError> {
@@ -111,7 +122,7 @@ impl Source<'_> {
         request.seeds = records.iter().map(|record| drawing.seed.wrapping_add(*record as u64)).collect();
         request.guidance_scale = drawing.guidance_scale;
         request.num_inference_steps = drawing.num_inference_steps;
-        request.condition = self.condition(captions)?;
+        request.condition = self.condition(told)?;
         let drawn = generator.generate(&request, observer)?;
         // As a file would hold them.
         Ok(Pictures::from_images(&drawn.to_images()?)?)

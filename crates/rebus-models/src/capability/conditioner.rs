@@ -2,7 +2,7 @@
 
 use rebus_data::MelConfig;
 
-use crate::{Condition, Input, ModelError};
+use crate::{Condition, Input, Model, ModelError};
 
 /// Turns inputs of some modality into a condition that the model understands.
 pub trait Conditioner: Send + Sync {
@@ -27,4 +27,17 @@ pub trait Conditioner: Send + Sync {
     /// # Errors
     /// The tokenizer cannot read the text.
     fn truncation(&self, text: &str) -> Result<Option<String>, ModelError>;
+}
+
+/// How a model hears the sounds that it is told by; `option` and `value` are what asks for it.
+///
+/// # Errors
+/// It hears nothing.
+pub fn heard_by(model: &dyn Model, option: &'static str, value: &str) -> Result<MelConfig, ModelError> {
+    model.conditioner().and_then(|conditioner| conditioner.hears()).ok_or_else(|| ModelError::Request {
+        option,
+        value: value.to_string(),
+        rule: "this model hears nothing; one that was trained with `[condition] encoder` of one that hears does, as emoji-dual-flow"
+            .to_string(),
+    })
 }

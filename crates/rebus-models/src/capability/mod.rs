@@ -13,7 +13,7 @@ pub(crate) mod reconstruct;
 pub(crate) mod translate;
 
 pub use classify::Classify;
-pub use conditioner::Conditioner;
+pub use conditioner::{Conditioner, heard_by};
 pub use denoise::{Denoise, Parameterization};
 pub use encode::{Encode, Encoded, Vectors, confidences};
 pub use generate::{Generate, GenerateOptions, GenerateRequest};

@@ -257,6 +257,26 @@ fn sounds_are_learned_indexed_found_measured_and_drawn() {
     let again =
         shown.lines().find(|line| line.starts_with("rebus generate")).unwrap_or_else(|| panic!("{shown}"));
     assert!(again.contains("--audio") && again.contains("--weights '1,0.5'"), "{again}");
+    // What it draws of what is said, beside what it draws of the same in writing.
+    let measured = ["eval", "flow/model", "--data", "spoken", "--steps", "1", "--samples", "4", "--json"];
+    let halves = ["--validation-fraction", "0.5", "--no-cache", "--by", "voice"];
+    let written = json(&done(place, &[&measured[..], &halves].concat()));
+    let heard = json(&done(place, &[&measured[..], &halves, &["--sounds", "audio"]].concat()));
+    let names = |report: &serde_json::Value| -> Vec<String> {
+        let sets = report["sets"].as_array().unwrap();
+        sets.iter().map(|set| set["name"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(names(&written), ["training", "high", "low"]);
+    assert_eq!(names(&heard), names(&written));
+    assert_eq!(
+        (&heard["collection"]["sounds"], &written["collection"]["sounds"]),
+        (&"audio".into(), &serde_json::Value::Null)
+    );
+    assert!(heard["sets"][0] != written["sets"][0], "{heard}");
+    let (code, said) = failed(place, &["eval", "--data", "spoken", "--sounds", "audio"]);
+    assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
+    let (code, said) = failed(place, &["eval", "flow/model", "--data", "spoken", "--sounds", "song"]);
+    assert!(code == 2 && said.contains("no column `song`"), "{said}");
     let (code, said) = failed(place, &["generate", "a", "--audio", "spoken/3.wav"]);
     assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
     let (code, said) = failed(place, &["generate", "a", "b", "--weights", "1"]);

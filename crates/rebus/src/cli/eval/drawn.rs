@@ -1,10 +1,13 @@
 //! `rebus eval` of a model that draws, or of pictures that were drawn before: a table, and a report to keep.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use fs_err as fs;
 use rebus_data::{
-    Collection, DataConfig, SplitFile, config::ImageSize, main_pictures, picture, write_atomic,
+    Collection, DataConfig, SplitFile, config::ImageSize, main_pictures, picture, split, write_atomic,
 };
 use rebus_eval::{
     CaptionSet, Distances, Evaluated, Evaluation, Extractor, Judge, Measured, Rulers, Source, evaluate, page,
@@ -39,6 +42,8 @@ pub(super) fn pictures(args: &Args, path: &Path, collection: &dyn Collection) ->
         ("--caption", args.caption.is_some()),
         ("--validation-fraction", args.validation_fraction.is_some()),
         ("--robustness", args.robustness),
+        ("--sounds", args.sounds.is_some()),
+        ("--by", args.by.is_some()),
     ] {
         if given {
             tracing::warn!("{option} has no meaning for pictures that are there already, and is left aside");
@@ -95,11 +100,15 @@ fn report(
     let rulers = Rulers { extractor: &extractor, encoder: &encoder, judge: judge.as_ref() };
     let mut settings = Evaluation::new(config);
     settings.column.clone_from(&args.caption);
+    settings.sounds.clone_from(&args.sounds);
     settings.samples = args.samples;
     settings.likelihoods = args.likelihoods;
     settings.cache = if args.no_cache { None } else { cache::folder("eval") };
     if let Some(file) = &args.split {
         settings.sets = sets(file, collection)?;
+    }
+    if let (Some(by), Source::Model(_)) = (&args.by, source) {
+        settings.sets.extend(apart(by, collection, &settings.data)?);
     }
     settings.drawing.seed = args.seed;
     settings.distances.seed = args.seed;
@@ -143,6 +152,17 @@ fn sets(path: &Path, collection: &dyn Collection) -> Result<Vec<CaptionSet>, Fai
         CaptionSet { captions: Some(captions), ..CaptionSet::new(&set.name, records) }
     });
     Ok(sets.filter(|set| !set.records.is_empty()).collect())
+}
+
+/// The held-out records of each value of a column.
+fn apart(column: &str, collection: &dyn Collection, config: &DataConfig) -> Result<Vec<CaptionSet>, Failure> {
+    let mut sets: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for record in split(collection, config)?.validation {
+        if let Some(value) = collection.captions(record)?.text(column) {
+            sets.entry(value).or_default().push(record);
+        }
+    }
+    Ok(sets.into_iter().map(|(value, records)| CaptionSet::new(value, records)).collect())
 }
 
 fn print(evaluated: &Evaluated) -> Result<(), Failure> {

@@ -19,9 +19,6 @@ pub(super) fn heard(
     config: DataConfig,
     column: String,
 ) -> Result<(), Failure> {
-    if let Some(by) = &args.by {
-        super::has_column(collection, by)?;
-    }
     let mut settings = Hearing::new(config, column);
     settings.by.clone_from(&args.by);
     settings.spoiled = args.robustness;

@@ -82,7 +82,11 @@ pub(crate) struct Args {
     /// How sure an encoder may say it is of labels and captions: found on held-out pictures, and noted in the model's folder.
     #[arg(long)]
     calibrate: bool,
-    /// A column by whose values sounds are measured apart, such as the voice, for an encoder that hears.
+    /// The column of sounds that a model which hears is told instead of captions, or by which an encoder finds.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "split")]
+    sounds: Option<String>,
+    /// A column by whose values held-out captions or sounds are measured apart too, such as the voice or the language: of a model that
+    /// draws, and of an encoder that hears.
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// What an encoder still finds where pictures are spoiled and captions misspelt, at five strengths; of sounds, with noise and at
@@ -187,7 +191,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
     let pictures = args.subject.as_deref().filter(|subject| !subject.join("model.json").is_file());
     let collection = rebus_data::open(data, &Default::default())?;
-    if let Some(column) = &args.caption {
+    for column in args.caption.iter().chain(&args.sounds).chain(&args.by) {
         has_column(&*collection, column)?;
     }
     if let Some(pictures) = pictures {
@@ -224,6 +228,9 @@ fn reading(model: &dyn Model, args: &Args) -> DataConfig {
     }
     if args.source.is_some() {
         config.source.clone_from(&args.source);
+    }
+    if let Some(column) = &args.sounds {
+        config.sound.get_or_insert_default().column.clone_from(column);
     }
     config.channels = channels as u8;
     config.image_size = ImageSize::Sides([height as u32, width as u32]);
