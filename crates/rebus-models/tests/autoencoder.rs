@@ -95,14 +95,14 @@ fn latents_in_use_have_mean_zero_and_variance_one_and_come_back() {
     let mut all = vec![];
     for number in 0..5 {
         let shown = pictures(&batch(number));
-        let latents = model.latents(&shown, None).unwrap();
+        let latents = model.latents(&shown, None, &mut NoObserver).unwrap();
         assert_eq!((latents.width, latents.len()), (3 * 4 * 4, 8));
         let back = model.decode(&latents, None).unwrap();
         let apart = back.data.iter().zip(&shown.data).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>();
         assert!(apart / (shown.data.len() as f64) < 0.15, "{}", apart / shown.data.len() as f64);
         // One is the same alone.
         let alone = Pictures { shape: [1, 3, 16, 16], data: shown.data[768..2 * 768].to_vec() };
-        assert_eq!(model.latents(&alone, None).unwrap().row(0), latents.row(1));
+        assert_eq!(model.latents(&alone, None, &mut NoObserver).unwrap().row(0), latents.row(1));
         all.extend(latents.data);
     }
     for channel in 0..3 {
@@ -114,7 +114,7 @@ fn latents_in_use_have_mean_zero_and_variance_one_and_come_back() {
         assert!(mean.abs() < 0.25 && (0.5..1.6).contains(&variance), "channel {channel}: {mean}, {variance}");
     }
     let large = Pictures { shape: [1, 3, 18, 16], data: vec![0.0; 864] };
-    let message = model.latents(&large, None).unwrap_err().to_string();
+    let message = model.latents(&large, None, &mut NoObserver).unwrap_err().to_string();
     assert!(message.contains("picture = 16x18 with 3 channels"), "{message}");
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a test that fails is the test that fails")]
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use burn::tensor::Device;
 use indexmap::IndexMap;
@@ -12,8 +12,8 @@ use rebus_data::{
     tokenizer::{Tokenizer, TokenizerConfig},
 };
 use rebus_models::{
-    GenerateRequest, Input, Losses, Model, NoObserver, Objective, ObjectiveSpec, Precision, Step, Which,
-    family, open,
+    GenerateRequest, Input, Losses, Model, ModelError, NoObserver, Objective, ObjectiveSpec, Observer,
+    Precision, Step, Which, family, open,
 };
 use serde_json::{Value, json};
 
@@ -190,7 +190,7 @@ fn a_modern_generator_finds_what_draws_a_picture() {
     let strange = Pictures { shape: [1, 3, 8, 8], data: ramp };
     let pizza = told(&["pizza"]);
     for (picture, share) in [(&drawn, 0.02), (&strange, 0.5)] {
-        let latents = network.latents(picture, Some(&pizza)).unwrap();
+        let latents = network.latents(picture, Some(&pizza), &mut NoObserver).unwrap();
         assert_eq!(latents.width, network.latent_width());
         let again = network.decode(&latents, Some(&pizza)).unwrap();
         let any = draw(model.as_ref(), &["pizza"], &[5]);
@@ -202,8 +202,21 @@ fn a_modern_generator_finds_what_draws_a_picture() {
     // The same alone and beside another.
     let both = Pictures { shape: [2, 3, 8, 8], data: [drawn.data.clone(), strange.data].concat() };
     let [alone, both] = [(&drawn, told(&["pizza"])), (&both, told(&["pizza", "pizza"]))]
-        .map(|(pictures, condition)| network.latents(pictures, Some(&condition)).unwrap());
+        .map(|(pictures, condition)| network.latents(pictures, Some(&condition), &mut NoObserver).unwrap());
     assert_eq!(alone.data, both.data[..alone.data.len()]);
+
+    // Who watches sees how far it is, and may stop it.
+    struct Stops(Vec<(usize, usize)>);
+    impl Observer for Stops {
+        fn step(&mut self, done: usize, total: usize, _: &dyn Fn() -> Pictures) -> ControlFlow<()> {
+            self.0.push((done, total));
+            if done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    let mut stops = Stops(vec![]);
+    let stopped = network.latents(&drawn, Some(&pizza), &mut stops);
+    assert!(matches!(stopped, Err(ModelError::Interrupted)));
+    assert_eq!(stops.0, [(1, 300), (2, 300), (3, 300)]);
 }
 
 #[test]

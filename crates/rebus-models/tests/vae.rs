@@ -220,18 +220,18 @@ fn it_draws_what_it_is_told_and_gives_back_what_it_is_shown() {
     let condition =
         reads.condition(&NAMES.repeat(2).iter().map(|n| Input::Text(n.to_string())).collect::<Vec<_>>());
     let condition = condition.unwrap();
-    let latents = able.latents(shown, Some(&condition)).unwrap();
+    let latents = able.latents(shown, Some(&condition), &mut NoObserver).unwrap();
     assert_eq!((latents.width, latents.len()), (able.latent_width(), 8));
     let back = able.decode(&latents, Some(&condition)).unwrap();
     let apart: f32 = back.data.iter().zip(&shown.data).map(|(a, b)| (a - b).abs()).sum();
     assert!(apart / (back.data.len() as f32) < 0.1, "{}", apart / back.data.len() as f32);
     // One alone is as it is among others.
     let one = Pictures { shape: [1, 3, 8, 8], data: shown.data[..3 * 64].to_vec() };
-    let alone = able.latents(&one, Some(&condition.narrow(0, 1))).unwrap();
+    let alone = able.latents(&one, Some(&condition.narrow(0, 1)), &mut NoObserver).unwrap();
     assert_eq!(alone.data, latents.row(0));
 
     let other = Pictures { shape: [1, 3, 16, 16], data: vec![0.0; 3 * 256] };
-    assert!(able.latents(&other, None).unwrap_err().to_string().contains("8x8"));
+    assert!(able.latents(&other, None, &mut NoObserver).unwrap_err().to_string().contains("8x8"));
     let wrong = rebus_models::Vectors { width: 3, data: vec![0.0; 3] };
     assert!(able.decode(&wrong, None).unwrap_err().to_string().contains("3 numbers"));
 }

@@ -51,7 +51,7 @@ pub fn interpolate(
     let pictures = match &task.ends {
         Ends::Pictures(ends) => {
             let able = reconstructs(model)?;
-            let latents = able.latents(&shown(model, &ends[..])?, None)?;
+            let latents = able.latents(&shown(model, &ends[..])?, None, observer)?;
             let rows = shares.iter().flat_map(|share| spherical(latents.row(0), latents.row(1), *share));
             able.decode(&Vectors { width: latents.width, data: rows.collect() }, None)?
         }

@@ -2,7 +2,7 @@
 
 use image::DynamicImage;
 use rebus_data::{DataConfig, Pictures, config::ImageSize, fit::Fitter};
-use rebus_models::{Condition, Input, Model, ModelError, Reconstruct, registry::able};
+use rebus_models::{Condition, Input, Model, ModelError, Observer, Reconstruct, registry::able};
 
 use crate::TaskError;
 
@@ -27,8 +27,12 @@ pub struct Reconstruction {
 /// Reconstructs pictures.
 ///
 /// # Errors
-/// A model that does not reconstruct, a prompt for one that reads none.
-pub fn reconstruct(model: &dyn Model, task: &ReconstructTask) -> Result<Vec<Reconstruction>, TaskError> {
+/// A model that does not reconstruct, a prompt for one that reads none, an interruption.
+pub fn reconstruct(
+    model: &dyn Model,
+    task: &ReconstructTask,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Reconstruction>, TaskError> {
     if task.pictures.is_empty() {
         return Err(TaskError::NoPicture);
     }
@@ -36,7 +40,7 @@ pub fn reconstruct(model: &dyn Model, task: &ReconstructTask) -> Result<Vec<Reco
     let told = |prompt: &String| told(model, prompt, task.pictures.len());
     let condition = task.prompt.as_ref().map(told).transpose()?;
     let shown = shown(model, &task.pictures)?;
-    let latents = able.latents(&shown, condition.as_ref())?;
+    let latents = able.latents(&shown, condition.as_ref(), observer)?;
     let reconstructed = able.decode(&latents, condition.as_ref())?;
     let both = shown.to_images()?.into_iter().zip(reconstructed.to_images()?);
     Ok(both.map(|(shown, reconstructed)| Reconstruction { shown, reconstructed }).collect())

@@ -9,7 +9,7 @@ use rebus_nn::Init;
 
 use super::{Autoencoder, AutoencoderConfig};
 use crate::{
-    Condition, Model, ModelError, ModelFolder, ModelInfo, NoObserver, Reconstruct, Vectors,
+    Condition, Model, ModelError, ModelFolder, ModelInfo, NoObserver, Observer, Reconstruct, Vectors,
     capability::reconstruct, picture::in_chunks, registry::section, sampling,
 };
 
@@ -85,9 +85,18 @@ impl Reconstruct for AutoencoderModel {
         self.latent_shape().iter().product()
     }
 
-    fn latents(&self, pictures: &Pictures, _condition: Option<&Condition>) -> Result<Vectors, ModelError> {
+    fn latents(
+        &self,
+        pictures: &Pictures,
+        _condition: Option<&Condition>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vectors, ModelError> {
         reconstruct::check_pictures(pictures, self.info.picture_shape)?;
-        Ok(Vectors { width: self.latent_width(), data: self.network.encode_all(pictures, &self.device) })
+        let data = self.network.encode_all(pictures, &self.device);
+        if observer.step(1, 1, &|| pictures.clone()).is_break() {
+            return Err(ModelError::Interrupted);
+        }
+        Ok(Vectors { width: self.latent_width(), data })
     }
 
     fn decode(&self, latents: &Vectors, _condition: Option<&Condition>) -> Result<Pictures, ModelError> {

@@ -2,7 +2,7 @@
 
 use rebus_data::Pictures;
 
-use super::Vectors;
+use super::{Observer, Vectors};
 use crate::{Condition, ModelError};
 
 /// Puts pictures into a space from which they can be drawn again.
@@ -11,10 +11,16 @@ pub trait Reconstruct: Send + Sync {
     fn latent_width(&self) -> usize;
 
     /// The likeliest latent of each picture, the same to the bit whatever stands beside it; no condition is the unconditional one.
+    /// The observer is shown the pictures.
     ///
     /// # Errors
-    /// Pictures of another size than the model's.
-    fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError>;
+    /// Pictures of another size than the model's, or [`ModelError::Interrupted`].
+    fn latents(
+        &self,
+        pictures: &Pictures,
+        condition: Option<&Condition>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vectors, ModelError>;
 
     /// The picture of each latent.
     ///

@@ -163,17 +163,27 @@ impl Reconstruct for VaeModel {
         self.config.latent_shape(self.info.picture_shape).iter().product()
     }
 
-    fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError> {
+    fn latents(
+        &self,
+        pictures: &Pictures,
+        condition: Option<&Condition>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vectors, ModelError> {
         let [count, channels, height, width] = pictures.shape;
         reconstruct::check_pictures(pictures, self.info.picture_shape)?;
         let condition = self.told(condition, count)?;
         let all: Vec<&[f32]> = pictures.data.chunks(channels * height * width).collect();
         let mut data = vec![];
-        for chunk in sampling::chunks(count) {
+        let chunks = sampling::chunks(count);
+        let total = chunks.len();
+        for (number, chunk) in chunks.enumerate() {
             let shown = modality::to_tensor(&chunk.pictures(&all, [channels, height, width]), &self.device);
             let condition = self.modulation(&chunk.condition(&condition))?;
             let mean = chunk.cut(self.network.posterior(shown, &condition).mean);
             data.extend(mean.into_data().iter::<f32>());
+            if observer.step(number + 1, total, &|| pictures.clone()).is_break() {
+                return Err(ModelError::Interrupted);
+            }
         }
         Ok(Vectors { width: self.latent_width(), data })
     }

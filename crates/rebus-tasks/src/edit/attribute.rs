@@ -60,14 +60,19 @@ impl Attribute {
     /// Learned from contrasts, for a model.
     ///
     /// # Errors
-    /// No contrast, or a model that can follow none.
-    pub fn learn(model: &dyn Model, name: &str, contrasts: &[Contrast]) -> Result<Self, TaskError> {
+    /// No contrast, a model that can follow none, or an interruption.
+    pub fn learn(
+        model: &dyn Model,
+        name: &str,
+        contrasts: &[Contrast],
+        observer: &mut dyn Observer,
+    ) -> Result<Self, TaskError> {
         if contrasts.is_empty() {
             return Err(TaskError::NoPicture);
         }
         let latent = match (model.denoise(), model.reconstruct()) {
             (Some(_), _) => None,
-            (None, Some(network)) => Some(direction(model, network, contrasts)?),
+            (None, Some(network)) => Some(direction(model, network, contrasts, observer)?),
             (None, None) => return Err(lacks(model).into()),
         };
         let contrasts = contrasts.iter().map(|contrast| contrast.captions.clone()).collect();
@@ -114,13 +119,14 @@ fn direction(
     model: &dyn Model,
     network: &dyn Reconstruct,
     contrasts: &[Contrast],
+    observer: &mut dyn Observer,
 ) -> Result<Direction, TaskError> {
     let mut values = vec![0.0f32; network.latent_width()];
     let share = 1.0 / contrasts.len() as f32;
     for contrasts in contrasts.chunks(AT_ONCE) {
         for (side, sign) in [(0, -share), (1, share)] {
             let pictures: Vec<_> = contrasts.iter().map(|contrast| contrast.pictures[side].clone()).collect();
-            let latents = network.latents(&shown(model, &pictures)?, None)?;
+            let latents = network.latents(&shown(model, &pictures)?, None, observer)?;
             for row in latents.data.chunks(latents.width.max(1)) {
                 values.iter_mut().zip(row).for_each(|(value, number)| *value += sign * number);
             }
@@ -144,7 +150,7 @@ pub(super) fn moved(
     }
     match (model.denoise(), model.reconstruct()) {
         (Some(denoise), _) => along_velocities(model, denoise, pictures, seeds, sliders, settings, observer),
-        (None, Some(network)) => along_latents(model, network, pictures, sliders),
+        (None, Some(network)) => along_latents(model, network, pictures, sliders, observer),
         (None, None) => Err(lacks(model).into()),
     }
 }
@@ -173,8 +179,9 @@ fn along_latents(
     network: &dyn Reconstruct,
     pictures: &Pictures,
     sliders: &[(Attribute, f64)],
+    observer: &mut dyn Observer,
 ) -> Result<Pictures, TaskError> {
-    let mut latents = network.latents(pictures, None)?;
+    let mut latents = network.latents(pictures, None, observer)?;
     for (attribute, amount) in sliders {
         let direction = attribute.latent.as_ref().filter(|latent| latent.model == model.info().hash);
         let direction = direction.ok_or_else(|| ModelError::Request {

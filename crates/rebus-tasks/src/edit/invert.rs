@@ -55,7 +55,7 @@ pub fn invert(
     let (values, redrawn) = match (model.denoise(), model.generate(), model.reconstruct()) {
         (Some(denoise), Some(generator), _) => by_noise(denoise, generator, task, &pictures, said, observer)?,
         (.., Some(network)) => {
-            let latents = network.latents(&pictures, said.as_ref())?;
+            let latents = network.latents(&pictures, said.as_ref(), observer)?;
             let values = Pictures { shape: [1, 1, 1, latents.width], data: latents.data };
             let redrawn = of_latent(network, &values, said.as_ref())?;
             (values, redrawn)

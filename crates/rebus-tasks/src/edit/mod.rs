@@ -244,7 +244,7 @@ fn changed(
                 )?);
             }
             let able = model.reconstruct().ok_or_else(|| lacks("edit", able("edit")))?;
-            let latents = able.latents(&shown, Some(&source))?;
+            let latents = able.latents(&shown, Some(&source), observer)?;
             Ok(able.decode(&latents, Some(&target))?)
         }
         Change::Attributes(sliders) => {

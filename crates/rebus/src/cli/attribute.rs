@@ -14,6 +14,7 @@ use rebus_tasks::{Attribute, Contrast, TaskError};
 use super::{
     compute::Compute,
     failure::Failure,
+    progress,
     say::{out, tell},
 };
 
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = args.compute.model(args.model.as_deref())?;
     let found = Attribute::chosen(pairs.len()).map(|at| contrast(&*collection, pairs[at]));
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let attribute = Attribute::learn(&*model, &args.name, &found)?;
+    let attribute = Attribute::learn(&*model, &args.name, &found, &mut progress::Drawing::of("looking"))?;
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs_err::create_dir_all(folder)?;
     }

@@ -11,6 +11,7 @@ use super::{
     failure::Failure,
     generate::stem,
     picture::read_picture,
+    progress,
     writing::{Finished, Writing},
 };
 
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let pictures = args.pictures.iter().map(|path| read_picture(path)).collect::<Result<_, _>>()?;
     let model = args.compute.model(args.model.as_deref())?;
     let task = ReconstructTask { pictures, prompt: args.prompt.clone() };
-    for (path, found) in args.pictures.iter().zip(reconstruct(&*model, &task)?) {
+    let found = reconstruct(&*model, &task, &mut progress::Drawing::of("looking"))?;
+    for (path, found) in args.pictures.iter().zip(found) {
         let psnr = similarity(&found.reconstructed.to_rgb8(), &found.shown.to_rgb8())?.psnr;
         let made = Made {
             prompt: args.prompt.clone(),

@@ -18,6 +18,8 @@ use super::{Generator, ModernConfig};
 const STARTS: u64 = 32;
 /// Steps of the search, and how far a layer's own style moves beside the noise in them: at first by noise alone.
 const SEARCH: [(usize, f64); 2] = [(100, 0.0), (200, 0.2)];
+/// All of them.
+pub(super) const STEPS: usize = SEARCH[0].0 + SEARCH[1].0;
 /// The length of the first step; they grow shorter to nothing.
 const LEARNING_RATE: f64 = 0.1;
 /// How much a layer's own style costs: a style that any noise could make is better to change by words (Tov et al. 2021).
@@ -62,19 +64,22 @@ impl Latent {
     }
 }
 
-/// The latents that draw pictures told by a pooled text, an entry of each for each. No picture bears on another's.
+/// The latents that draw pictures told by a pooled text, an entry of each for each. No picture bears on another's. `watch` is told
+/// of each of the [`STEPS`], and says whether to go on.
 pub(super) fn search(
     generator: &Generator,
     config: &ModernConfig,
     shown: Tensor<4>,
     pooled: Tensor<2>,
-) -> Latent {
+    watch: &mut dyn FnMut(usize) -> bool,
+) -> Option<Latent> {
     let noise = nearest(generator, config, &shown, &pooled);
     let ([batch, _], device) = (noise.dims(), noise.device());
     let apart = Tensor::zeros([batch, generator.layers(), config.style_width], &device);
     let mut latent = Latent::new(noise, apart);
     let generator = generator.clone().train().no_grad();
     let (shown, pooled) = (shown.autodiff(), pooled.autodiff());
+    let mut done = 0;
     for (steps, factor) in SEARCH {
         let rates = vec![RateRule { contains: "apart".to_string(), factor }];
         let optimizer =
@@ -87,10 +92,14 @@ pub(super) fn search(
             let off = distance(latent.drawn(&generator, pooled.clone()), shown.clone());
             learner.backward(&(off + unlikely + apart).sum());
             learner.update(LEARNING_RATE * (1.0 - step as f64 / steps as f64));
+            done += 1;
+            if !watch(done) {
+                return None;
+            }
         }
         latent = learner.raw();
     }
-    latent
+    Some(latent)
 }
 
 /// Of some noise, for each picture that of the nearest drawing.

@@ -12,7 +12,7 @@ use rebus_nn::{
 
 use super::{
     Generator, ModernConfig,
-    latent::{Latent, search},
+    latent::{Latent, STEPS, search},
 };
 use crate::{
     Condition, Conditioner, Generate, GenerateOptions, GenerateRequest, Model, ModelError, ModelFolder,
@@ -118,15 +118,26 @@ impl Reconstruct for ModernModel {
         self.config.noise_width + self.generator.layers() * self.config.style_width
     }
 
-    fn latents(&self, pictures: &Pictures, condition: Option<&Condition>) -> Result<Vectors, ModelError> {
+    fn latents(
+        &self,
+        pictures: &Pictures,
+        condition: Option<&Condition>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vectors, ModelError> {
         let [count, shape @ ..] = pictures.shape;
         reconstruct::check_pictures(pictures, self.info.picture_shape)?;
         let condition = self.told(condition, count)?;
         let all: Vec<&[f32]> = pictures.data.chunks(shape.iter().product()).collect();
         let mut data = vec![];
-        for chunk in sampling::chunks(count) {
+        let chunks = sampling::chunks(count);
+        let total = chunks.len() * STEPS;
+        for (number, chunk) in chunks.enumerate() {
             let shown = modality::to_tensor(&chunk.pictures(&all, shape), &self.device);
-            let found = search(&self.generator, &self.config, shown, pooled(&chunk.condition(&condition))?);
+            let pooled = pooled(&chunk.condition(&condition))?;
+            let mut watch =
+                |step| observer.step(number * STEPS + step, total, &|| pictures.clone()).is_continue();
+            let found = search(&self.generator, &self.config, shown, pooled, &mut watch);
+            let found = found.ok_or(ModelError::Interrupted)?;
             let rows = found.to_rows().narrow(0, 0, chunk.length);
             data.extend(rows.into_data().iter::<f32>());
         }
