@@ -16,7 +16,7 @@ use rebus_eval::{
 use rebus_models::{Encode, Model};
 use rebus_nn::burn::tensor::Device;
 
-use super::Args;
+use super::{Args, named_extractor, shipped_extractor};
 use crate::cli::{cache, failure::Failure, progress, say::out};
 
 /// A model draws the captions of a collection.
@@ -76,17 +76,11 @@ fn report(
 ) -> Result<(), Failure> {
     let files = args.output.as_deref().map(Files::resolve).transpose()?;
     let device = rebus::device(args.compute.device())?;
-    let own = match &args.extractor {
-        Some(path) => {
-            let model = rebus::looking_model(Some(path), args.resize.into(), &device)?;
-            Some(Extractor::new(name_of(path), model)?)
-        }
-        None => None,
-    };
+    let own = named_extractor(args, &device)?;
     let knows_words = own.as_ref().map(Extractor::encoder).transpose()?.is_some_and(Encode::reads_texts);
     let shipped = match &own {
         Some(_) if knows_words => None,
-        _ => Some(Extractor::new("the encoder that ships", rebus::default_encoder(&device)?)?),
+        _ => Some(shipped_extractor(&device)?),
     };
     let either =
         |first: &'_ Option<Extractor>, second: &'_ Option<Extractor>| first.clone().or(second.clone());

@@ -2,11 +2,11 @@
 
 use image::DynamicImage;
 use rebus_data::{Collection, DataConfig, SourceConfig, fit::Fitter, source::contrasts, split};
-use rebus_eval::{EditPair, Extractor, Faithfulness, faithfulness};
-use rebus_models::{GenerateRequest, Input, Model, NoObserver};
-use rebus_tasks::{Change, Contrast, EditTask, edit};
+use rebus_eval::{EditPair, Faithfulness, faithfulness};
+use rebus_models::{Model, NoObserver};
+use rebus_tasks::{Change, Contrast, EditTask, GenerateTask, edit, generate};
 
-use super::{Args, drawn::name_of};
+use super::{Args, named_extractor, shipped_extractor};
 use crate::cli::{attribute, failure::Failure, progress, say::out, writing};
 
 /// Pairs where no `--samples` are told.
@@ -24,11 +24,9 @@ pub(super) fn edited(
         writing::sheet_file(sheet)?;
     }
     let device = rebus::device(args.compute.device())?;
-    let extractor = match &args.extractor {
-        Some(path) => {
-            Extractor::new(name_of(path), rebus::looking_model(Some(path), args.resize.into(), &device)?)?
-        }
-        None => Extractor::new("the encoder that ships", rebus::default_encoder(&device)?)?,
+    let extractor = match named_extractor(args, &device)? {
+        Some(named) => named,
+        None => shipped_extractor(&device)?,
     };
     let pairs = pairs(args, collection, config)?;
     let of = |what: fn(&EditPair) -> &DynamicImage| pairs.iter().map(|pair| what(pair).clone()).collect();
@@ -45,6 +43,7 @@ pub(super) fn edited(
     let by = |change: Change, pair: &EditPair, seed: u64| {
         let mut task = EditTask::new(pair.source.clone(), change);
         (task.seed, task.num_inference_steps) = (seed, args.steps);
+        task.guidance_scale = args.guidance_scale;
         edit(model, &task, &mut NoObserver)?.pop().ok_or_else(|| Failure::input("nothing was edited"))
     };
     if model.generate().is_some() {
@@ -109,13 +108,14 @@ fn pairs(args: &Args, collection: &dyn Collection, config: &DataConfig) -> Resul
 
 /// A picture of a caption, whatever the source looks like.
 fn drawn(model: &dyn Model, args: &Args, caption: &str, seed: u64) -> Result<DynamicImage, Failure> {
-    let mut request = GenerateRequest::default();
-    request.seeds = vec![seed];
-    request.num_inference_steps = args.steps;
-    if let Some(conditioner) = model.conditioner() {
-        request.condition = Some(conditioner.condition(&[Input::Text(caption.to_string())])?);
-    }
-    let generator = model.generate().ok_or_else(|| Failure::input("the model draws nothing"))?;
-    let pictures = generator.generate(&request, &mut NoObserver)?;
-    pictures.get(0).ok_or_else(|| Failure::input("nothing was drawn"))
+    let task = GenerateTask {
+        prompts: vec![caption.to_string()],
+        count: 1,
+        seed,
+        num_inference_steps: args.steps,
+        guidance_scale: args.guidance_scale,
+        ..GenerateTask::default()
+    };
+    let drawn = generate(model, &task, &mut NoObserver, |_| Ok(()))?.drawings.pop();
+    drawn.map(|drawn| drawn.picture).ok_or_else(|| Failure::input("nothing was drawn"))
 }

@@ -12,8 +12,9 @@ mod translated;
 use std::path::{Path, PathBuf};
 
 use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize, source::Replacement};
-use rebus_eval::Finding;
+use rebus_eval::{Extractor, Finding};
 use rebus_models::{Model, foreign};
+use rebus_nn::burn::tensor::Device;
 use rebus_store::Part;
 use rebus_train::Recipe;
 
@@ -236,6 +237,17 @@ fn reading(model: &dyn Model, args: &Args) -> DataConfig {
     config.image_size = ImageSize::Sides([height as u32, width as u32]);
     config.captions.clear();
     config
+}
+
+/// What `--extractor` names.
+fn named_extractor(args: &Args, device: &Device) -> Result<Option<Extractor>, Failure> {
+    let Some(path) = &args.extractor else { return Ok(None) };
+    let model = rebus::looking_model(Some(path), args.resize.into(), device)?;
+    Ok(Some(Extractor::new(drawn::name_of(path), model)?))
+}
+
+fn shipped_extractor(device: &Device) -> Result<Extractor, Failure> {
+    Ok(Extractor::new("the encoder that ships", rebus::default_encoder(device)?)?)
 }
 
 fn has_column(collection: &dyn Collection, column: &str) -> Result<(), Failure> {
