@@ -127,6 +127,7 @@ fn sounds_are_bound_to_towers_that_do_not_move() {
     let spec = || {
         let mut spec = ObjectiveSpec::new([3, SIDE, SIDE], Device::flex().autodiff(), 5);
         spec.model = json!({ "sound": { "width": 16, "layers": 1, "heads": 2 } });
+        spec.objective = json!({ "memory": 4 });
         spec.average.gamma = 1.0;
         spec.sound = Some(("audio".to_string(), MEL));
         spec.needs.insert("towers".to_string(), need.clone());
@@ -162,6 +163,25 @@ fn sounds_are_bound_to_towers_that_do_not_move() {
     // The same to the bit, whatever is heard beside it; silence behind a sound's end does not count.
     let alone = encoder.encode(Encoded::Sounds(&sounds(4..5))).unwrap();
     assert_eq!(alone.row(0), rows.row(4));
+
+    // One sound a step is told from nothing, but for what is remembered.
+    let right = |memory: usize| {
+        let mut alone = spec();
+        alone.objective = json!({ "memory": memory, "loss": "softmax", "pairs": { "sound+text": 1.0 } });
+        let mut alone = build(&alone).unwrap();
+        for number in 0..180 {
+            let at = number as usize % 6;
+            step(alone.as_mut(), &[heard(at..at + 1)], number);
+        }
+        let rows = alone.model(Which::Raw).encode().unwrap().encode(Encoded::Sounds(&sounds(0..6))).unwrap();
+        let cosine = |sound: usize, text: usize| -> f32 {
+            rows.row(sound).iter().zip(texts.row(text)).map(|(a, b)| a * b).sum()
+        };
+        let nearest = |sound: &usize| (0..6).max_by(|a, b| cosine(*sound, *a).total_cmp(&cosine(*sound, *b)));
+        (0..6).filter(|sound| nearest(sound) == Some(*sound)).count()
+    };
+    assert_eq!(right(6), 6);
+    assert!(right(0) < 4);
 
     // What cannot work says so.
     let mut deaf = spec();

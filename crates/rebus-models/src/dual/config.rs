@@ -104,6 +104,9 @@ pub enum DualLoss {
     Softmax,
 }
 
+/// Captions of earlier steps, at most.
+const MOST_REMEMBERED: usize = 1 << 20;
+
 /// Settings of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -118,11 +121,14 @@ pub struct DualObjectiveConfig {
     /// How often a caption gets a wrong neighbour made of it, where the text tower learns: one of its words taken from another
     /// caption, which must rank below it (Yuksekgonul et al. 2023, section 4).
     pub hard_negatives: f32,
+    /// How many captions of earlier steps each sound is told from besides those of its own, where the text tower stays.
+    pub memory: usize,
 }
 
 impl Default for DualObjectiveConfig {
     fn default() -> Self {
-        Self { loss: DualLoss::default(), pairs: IndexMap::new(), word_dropout: 0.1, hard_negatives: 0.5 }
+        let (loss, pairs) = (DualLoss::default(), IndexMap::new());
+        Self { loss, pairs, word_dropout: 0.1, hard_negatives: 0.5, memory: 0 }
     }
 }
 
@@ -137,6 +143,14 @@ impl DualObjectiveConfig {
                 let rule = "each must be a number, at least 0".to_string();
                 return Err(ModelError::Config { field: "objective.pairs", value: weight.to_string(), rule });
             }
+        }
+        if self.memory > MOST_REMEMBERED {
+            let rule = format!("more than {MOST_REMEMBERED} cost a step more than they teach");
+            return Err(ModelError::Config {
+                field: "objective.memory",
+                value: self.memory.to_string(),
+                rule,
+            });
         }
         ModelError::check_shares([
             ("objective.word_dropout", self.word_dropout),

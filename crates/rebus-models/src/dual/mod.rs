@@ -4,6 +4,7 @@
 mod config;
 mod encode;
 mod loss;
+mod memory;
 mod network;
 mod objective;
 mod towers;

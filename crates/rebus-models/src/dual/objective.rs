@@ -19,7 +19,8 @@ use rebus_nn::{
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
-    DualConfig, DualModel, DualNetwork, DualObjectiveConfig, Pair, Pairs, contrastive_loss, towers::Towers,
+    DualConfig, DualModel, DualNetwork, DualObjectiveConfig, Pair, Pairs, contrastive_loss, memory::Memory,
+    towers::Towers,
 };
 use crate::{
     Losses, Model, ModelError, Objective, ObjectiveSpec, Package, Step, Which,
@@ -34,6 +35,8 @@ pub struct DualObjective {
     learner: Learner<DualNetwork>,
     /// The towers that do not move.
     staying: DualNetwork,
+    /// What they made of captions of earlier steps.
+    memory: Memory,
     config: DualConfig,
     pairs: Vec<(Pair, f64)>,
     objective: DualObjectiveConfig,
@@ -69,8 +72,10 @@ impl DualObjective {
         let objective: DualObjectiveConfig = section(&spec.objective, "objective", super::FAMILY.name)?;
         objective.validate()?;
         let Towers { learning, staying, config, pairs, tokenizer } = Towers::new(spec, &objective)?;
+        let remembered = if staying.text.is_some() { objective.memory } else { 0 };
         Ok(Self {
             learner: spec.learner("network", learning),
+            memory: Memory::new(remembered, config.width),
             staying,
             config,
             pairs,
@@ -130,8 +135,8 @@ impl DualObjective {
         [pictures, texts, part.heard.clone().and_then(|heard| network.sounds(heard))]
     }
 
-    /// The loss of some micro-batches together.
-    fn loss(&self, parts: &[Part], rows: Vec<Rows>, scales: Scales) -> Tensor<1> {
+    /// The loss of some micro-batches together, told from each other and from what is remembered.
+    fn loss(&self, parts: &[Part], rows: Vec<Rows>, scales: Scales, memory: Option<&Memory>) -> Tensor<1> {
         let (mut pictures, mut own, mut others, mut sounds) = (vec![], vec![], vec![], vec![]);
         for (part, [of_pictures, of_texts, of_sounds]) in parts.iter().zip(rows) {
             let count = part.captions.len();
@@ -145,14 +150,24 @@ impl DualObjective {
             }
         }
         own.append(&mut others);
+        if let (Some(memory), Some(first)) = (memory, own.first()) {
+            own.extend(memory.embeddings(&first.device()));
+        }
         let captions: Vec<&String> = parts.iter().flat_map(|part| &part.captions).collect();
         let texts: Vec<&String> =
             captions.iter().copied().chain(parts.iter().flat_map(|part| &part.others)).collect();
-        let ignored = captions.iter().enumerate().flat_map(|(row, caption)| {
-            texts.iter().enumerate().map(move |(column, text)| f32::from(row != column && text == caption))
-        });
-        let (ignored, count): (Vec<f32>, usize) = (ignored.collect(), captions.len());
-        let shape = [count, texts.len()];
+        let remembered = memory.map_or(0, Memory::len);
+        let (count, columns) = (captions.len(), texts.len() + remembered);
+        let mut ignored = vec![0.0f32; count * columns];
+        for (row, caption) in captions.iter().enumerate() {
+            let line = &mut ignored[row * columns..][..columns];
+            let alike = texts.iter().enumerate().filter(|(column, text)| row != *column && *text == caption);
+            alike.for_each(|(column, _)| line[column] = 1.0);
+            if let Some(place) = memory.and_then(|memory| memory.place(caption)) {
+                line[texts.len() + place] = 1.0;
+            }
+        }
+        let shape = [count, columns];
         let all = |rows: Vec<Tensor<2>>| (!rows.is_empty()).then(|| Tensor::cat(rows, 0));
         let [pictures, texts, sounds] = [all(pictures), all(own), all(sounds)];
         let [scale, bias, sound_scale, sound_bias] = scales;
@@ -175,10 +190,20 @@ impl DualObjective {
     /// The whole step where one micro-batch is all: no pass is done twice.
     fn step_at_once(&mut self, part: Part) -> f64 {
         let network = &self.learner.module;
-        let rows = vec![self.rows(network, &part, &self.device)];
-        let loss = self.loss(&[part], rows, network.scales());
+        let rows = self.rows(network, &part, &self.device);
+        let texts = rows[1].clone();
+        let parts = [part];
+        let loss = self.loss(&parts, vec![rows], network.scales(), Some(&self.memory));
         self.learner.backward(&loss);
+        self.remember(&parts[0].captions, texts);
         scalar(&loss)
+    }
+
+    /// Keeps what the text tower made of captions, if it stays.
+    fn remember(&mut self, captions: &[String], texts: Option<Tensor<2>>) {
+        if let Some(texts) = texts.filter(|_| self.staying.text.is_some()) {
+            self.memory.add(captions, &texts.into_data().iter::<f32>().collect::<Vec<_>>());
+        }
     }
 
     /// First the embeddings without a graph, then the loss's gradient by them, then micro-batch by micro-batch what it
@@ -195,7 +220,7 @@ impl DualObjective {
             .map(|part| self.rows(&raw, part, &plain).map(|rows| Some(leaf(rows?, &self.device))))
             .collect();
         let scales = raw.scales().map(|scale| Some(leaf(scale?, &self.device)));
-        let loss = self.loss(&parts, leaves.clone(), scales.clone());
+        let loss = self.loss(&parts, leaves.clone(), scales.clone(), Some(&self.memory));
         let gradients = loss.backward();
 
         for (number, (batch, key)) in batches.iter().zip(keys).enumerate() {
@@ -209,6 +234,9 @@ impl DualObjective {
             if let Some(sum) = sums.into_iter().reduce(|sum, next| sum + next) {
                 self.learner.backward(&sum);
             }
+        }
+        for (part, [_, texts, _]) in parts.iter().zip(leaves) {
+            self.remember(&part.captions, texts);
         }
         Ok(scalar(&loss))
     }
@@ -298,16 +326,16 @@ impl Objective for DualObjective {
         let part = self.part(batch, key, false, &plain)?;
         let network = self.learner.average();
         let rows = vec![self.rows(&network, &part, &plain)];
-        let loss = self.loss(&[part], rows, network.scales());
+        let loss = self.loss(&[part], rows, network.scales(), None);
         Ok(Losses::from([("contrastive".to_string(), scalar(&loss))]))
     }
 
     fn learners(&self) -> Vec<&dyn Remember> {
-        vec![&self.learner]
+        vec![&self.learner, &self.memory]
     }
 
     fn learners_mut(&mut self) -> Vec<&mut dyn Remember> {
-        vec![&mut self.learner]
+        vec![&mut self.learner, &mut self.memory]
     }
 
     fn model(&self, which: Which) -> Arc<dyn Model> {
