@@ -277,6 +277,8 @@ fn sounds_are_learned_indexed_found_measured_and_drawn() {
     assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
     let (code, said) = failed(place, &["eval", "flow/model", "--data", "spoken", "--sounds", "song"]);
     assert!(code == 2 && said.contains("no column `song`"), "{said}");
+    let (code, said) = failed(place, &["eval", "run/model", "--data", "spoken", "--sounds", "voice"]);
+    assert!(code == 2 && said.contains("`voice`") && said.contains("these have files: audio"), "{said}");
     let (code, said) = failed(place, &["generate", "a", "--audio", "spoken/3.wav"]);
     assert!(code == 2 && said.contains("this model hears nothing"), "{said}");
     let (code, said) = failed(place, &["generate", "a", "b", "--weights", "1"]);

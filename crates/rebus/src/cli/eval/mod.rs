@@ -11,7 +11,7 @@ mod translated;
 
 use std::path::{Path, PathBuf};
 
-use rebus_data::{Collection, DataConfig, SourceConfig, config::ImageSize, source::Replacement};
+use rebus_data::{Collection, ColumnKind, DataConfig, SourceConfig, config::ImageSize, source::Replacement};
 use rebus_eval::{Extractor, Finding};
 use rebus_models::{Model, foreign};
 use rebus_nn::burn::tensor::Device;
@@ -195,6 +195,9 @@ fn measure(args: &Args, data: &Path) -> Result<(), Failure> {
     for column in args.caption.iter().chain(&args.sounds).chain(&args.by) {
         has_column(&*collection, column)?;
     }
+    if let Some(column) = &args.sounds {
+        has_sounds(&*collection, column)?;
+    }
     if let Some(pictures) = pictures {
         return drawn::pictures(args, pictures, &*collection);
     }
@@ -258,6 +261,17 @@ fn has_column(collection: &dyn Collection, column: &str) -> Result<(), Failure> 
     let names: Vec<&str> = columns.iter().map(|known| known.name.as_str()).collect();
     let there = collection.location().display();
     Err(Failure::input(format!("{there} has no column `{column}`; it has: {}", names.join(", "))))
+}
+
+/// Refuses a column of anything but files.
+fn has_sounds(collection: &dyn Collection, column: &str) -> Result<(), Failure> {
+    let files = collection.columns().iter().filter(|known| known.kind == ColumnKind::File);
+    let files: Vec<&str> = files.map(|known| known.name.as_str()).collect();
+    if files.contains(&column) {
+        return Ok(());
+    }
+    let (there, files) = (collection.location().display(), files.join(", "));
+    Err(Failure::input(format!("the column `{column}` of {there} has no sounds; these have files: {files}")))
 }
 
 fn samples(text: &str) -> Result<usize, String> {
