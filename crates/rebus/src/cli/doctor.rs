@@ -1,14 +1,15 @@
-//! `rebus doctor`: what this machine and this build can do.
+//! `rebus doctor`: what this machine and this build can do, and where things are kept.
 
 use std::time::Instant;
 
+use indicatif::DecimalBytes;
 use rebus_nn::{
     burn::tensor::{Device, Tensor},
     device::built,
     random::{Purpose, normal_per_seed},
 };
 
-use super::{failure::Failure, say::out};
+use super::{cache, failure::Failure, say::out, store};
 
 /// Arguments of `rebus doctor`.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Ok(model) => format!("{} ({} parameters)", model.info().family, model.info().parameters),
         Err(error) => error.to_string(),
     };
+    let (store, cache) = (store::usual(), cache::place());
     let mut missing = vec![];
     if !instructions().contains(&"avx2") && cfg!(target_arch = "x86_64") {
         missing.push("this processor has no AVX2: expect a quarter of the usual speed");
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let shown = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"), "devices": built(), "cores": cores,
             "instructions": instructions(), "gflops_per_s": speed, "draw_8_s": seconds, "default_model": drawing,
-            "missing": missing,
+            "store": store, "cache": cache, "cache_bytes": cache::bytes(), "missing": missing,
         });
         out!("{}", serde_json::to_string_pretty(&shown)?);
         return Ok(());
@@ -54,6 +56,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     out!("default model {drawing}");
     if let Some(seconds) = seconds {
         out!("8 pictures    {seconds:.1} s");
+    }
+    if let Some(store) = store {
+        out!("store         {}", store.display());
+    }
+    if let Some(cache) = cache {
+        let bytes = DecimalBytes(cache::bytes());
+        out!("cache         {}, {bytes}: what is deleted there is made again", cache.display());
     }
     for missing in missing {
         out!("missing       {missing}");

@@ -69,11 +69,15 @@ impl Place {
             .store
             .clone()
             .or_else(|| std::env::var_os("REBUS_STORE").filter(|value| !value.is_empty()).map(PathBuf::from));
-        let usual = || Some(directories::ProjectDirs::from("", "", "rebus")?.data_dir().join("store"));
         named.or_else(usual).ok_or_else(|| {
             Failure::input("this system has no place for a user's data: name a folder by --store")
         })
     }
+}
+
+/// The folder of the store where none is named.
+pub(crate) fn usual() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "rebus")?.data_dir().join("store"))
 }
 
 /// A filter, whose fields items must have.

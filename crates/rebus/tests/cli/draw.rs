@@ -126,4 +126,5 @@ fn the_doctor_measures_this_machine() {
     let said: serde_json::Value = serde_json::from_str(&done(folder.path(), &["doctor", "--json"])).unwrap();
     assert!(said["gflops_per_s"].as_f64().unwrap() > 0.0);
     assert!(said["draw_8_s"].as_f64().unwrap() > 0.0);
+    assert!(said["store"].is_string() && said["cache"].is_string() && said["cache_bytes"].is_u64(), "{said}");
 }
